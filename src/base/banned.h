@@ -20,11 +20,11 @@
 #undef alloca
 
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy stpncpy /* buf_add, memcpy */
-#pragma GCC poison sprintf vsprintf gets			 /* buf_addf */
-#pragma GCC poison strtok strtok_r				 /* view_cut, cursor */
+#pragma GCC poison sprintf vsprintf gets /* buf_addf */
+#pragma GCC poison strtok strtok_r /* view_cut, cursor */
 #pragma GCC poison atoi atol atoll strtol strtoul strtoll strtoull strtod /* num_u64 */
-#pragma GCC poison gmtime localtime ctime asctime mktime		  /* date_ */
-#pragma GCC poison system popen						  /* sys/process.h */
+#pragma GCC poison gmtime localtime ctime asctime mktime /* date_ */
+#pragma GCC poison system popen /* sys/process.h */
 #pragma GCC poison alloca
 
 #endif

@@ -29,25 +29,25 @@
  */
 enum err {
 	OK = 0,
-	ERR_NOMEM,	 /* memory, or the cap of an arena */
-	ERR_LIMIT,	 /* a named limit was passed: line, count, depth, size */
-	ERR_SYNTAX,	 /* the text does not follow its grammar */
-	ERR_RANGE,	 /* a number or date outside its range */
-	ERR_AGAIN,	 /* nothing to do now: more input or an answer is awaited */
-	ERR_EOF,	 /* orderly end of input */
-	ERR_IO,		 /* a system call failed; the caller that saw errno has logged it */
-	ERR_FULL,	 /* no space left, or below the reserve */
-	ERR_DENIED,	 /* not allowed for this asker */
-	ERR_NOTFOUND,	 /* no such thing */
-	ERR_EXISTS,	 /* already there */
-	ERR_STATE,	 /* not allowed now */
-	ERR_CORRUPT,	 /* stored bytes fail their checksum or make no sense */
-	ERR_CRYPTO,	 /* a key is missing or a signature, tag or password is wrong */
-	ERR_TIMEOUT,	 /* too slow */
-	ERR_PEER,	 /* the other end went away or broke the protocol */
+	ERR_NOMEM, /* memory, or the cap of an arena */
+	ERR_LIMIT, /* a named limit was passed: line, count, depth, size */
+	ERR_SYNTAX, /* the text does not follow its grammar */
+	ERR_RANGE, /* a number or date outside its range */
+	ERR_AGAIN, /* nothing to do now: more input or an answer is awaited */
+	ERR_EOF, /* orderly end of input */
+	ERR_IO, /* a system call failed; the caller that saw errno has logged it */
+	ERR_FULL, /* no space left, or below the reserve */
+	ERR_DENIED, /* not allowed for this asker */
+	ERR_NOTFOUND, /* no such thing */
+	ERR_EXISTS, /* already there */
+	ERR_WRONG_STATE, /* not allowed now (OpenSSL has a type ERR_STATE) */
+	ERR_CORRUPT, /* stored bytes fail their checksum or make no sense */
+	ERR_CRYPTO, /* a key is missing or a signature, tag or password is wrong */
+	ERR_TIMEOUT, /* too slow */
+	ERR_PEER, /* the other end went away or broke the protocol */
 	ERR_UNSUPPORTED, /* known, but not offered here */
-	ERR_BUSY,	 /* try later: a bounded resource is in use */
-	ERR_QUOTA,	 /* the account's quota */
+	ERR_BUSY, /* try later: a bounded resource is in use */
+	ERR_QUOTA, /* the account's quota */
 	ERR_COUNT
 };
 
@@ -55,7 +55,8 @@ enum err {
 const char *err_text(enum err err);
 
 /* Checked arithmetic on sizes: false, and *ret untouched, when the result does not fit. */
-static inline MUST_USE bool size_add(size_t a, size_t b, size_t *ret)
+static inline MUST_USE
+bool size_add(size_t a, size_t b, size_t *ret)
 {
 	size_t sum;
 
@@ -65,7 +66,8 @@ static inline MUST_USE bool size_add(size_t a, size_t b, size_t *ret)
 	return true;
 }
 
-static inline MUST_USE bool size_mul(size_t a, size_t b, size_t *ret)
+static inline MUST_USE
+bool size_mul(size_t a, size_t b, size_t *ret)
 {
 	size_t product;
 

@@ -13,14 +13,17 @@
 
 struct buf {
 	char *p;
-	size_t n;   /* bytes in use */
+	size_t n; /* bytes in use */
 	size_t cap; /* bytes allocated */
 	size_t max; /* never more than this */
 	enum err err;
 };
 
 /* For an automatic variable: struct buf CLEANUP(buf_done) b = BUF_INIT(max). */
-#define BUF_INIT(max_bytes) { NULL, 0, 0, (max_bytes), OK }
+#define BUF_INIT(max_bytes)                                                                        \
+	{                                                                                          \
+		NULL, 0, 0, (max_bytes), OK                                                        \
+	}
 
 void buf_init(struct buf *b, size_t max);
 /* Free the bytes; the buffer is as after buf_init. */
@@ -37,7 +40,8 @@ static inline struct view buf_view(const struct buf *b)
 }
 
 /* The first error since init or clear: OK, ERR_LIMIT past max, or ERR_NOMEM. */
-static inline MUST_USE enum err buf_err(const struct buf *b)
+static inline MUST_USE
+enum err buf_err(const struct buf *b)
 {
 	return b->err;
 }

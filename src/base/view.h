@@ -18,7 +18,10 @@ struct view {
 /* A string literal as a view, without its NUL. */
 #define VIEW(literal) ((struct view){ "" literal, sizeof(literal) - 1 })
 /* For tables: a static initialiser. */
-#define VIEW_INIT(literal) { "" literal, sizeof(literal) - 1 }
+#define VIEW_INIT(literal)                                                                         \
+	{                                                                                          \
+		"" literal, sizeof(literal) - 1                                                    \
+	}
 /* printf: VIEW_FMT in the format, VIEW_ARG(v) in the arguments. */
 #define VIEW_FMT    "%.*s"
 #define VIEW_ARG(v) (int)(v).n, (v).p ? (v).p : ""
