@@ -55,8 +55,7 @@ enum err {
 const char *err_text(enum err err);
 
 /* Checked arithmetic on sizes: false, and *ret untouched, when the result does not fit. */
-static inline MUST_USE
-bool size_add(size_t a, size_t b, size_t *ret)
+static inline MUST_USE bool size_add(size_t a, size_t b, size_t *ret)
 {
 	size_t sum;
 
@@ -66,8 +65,7 @@ bool size_add(size_t a, size_t b, size_t *ret)
 	return true;
 }
 
-static inline MUST_USE
-bool size_mul(size_t a, size_t b, size_t *ret)
+static inline MUST_USE bool size_mul(size_t a, size_t b, size_t *ret)
 {
 	size_t product;
 

@@ -40,8 +40,7 @@ static inline struct view buf_view(const struct buf *b)
 }
 
 /* The first error since init or clear: OK, ERR_LIMIT past max, or ERR_NOMEM. */
-static inline MUST_USE
-enum err buf_err(const struct buf *b)
+static inline MUST_USE enum err buf_err(const struct buf *b)
 {
 	return b->err;
 }

@@ -22,8 +22,7 @@ struct date {
 /* Local time at zone (minutes east). */
 struct date date_of(int64_t seconds, int zone);
 /* ERR_RANGE when a field is outside its range. */
-MUST_USE
-enum err date_seconds(const struct date *d, int64_t *ret);
+MUST_USE enum err date_seconds(const struct date *d, int64_t *ret);
 
 /* "Fri, 21 Nov 2026 03:48:54 +0000"   RFC 5322#3.3 */
 void date_add_rfc5322(struct buf *out, int64_t seconds, int zone);
@@ -33,11 +32,9 @@ void date_add_imap(struct buf *out, int64_t seconds, int zone);
 void date_add_rfc3339(struct buf *out, int64_t milliseconds);
 
 /* date-time of RFC 5322#3.3 with the obsolete forms of 4.3: comments, two-digit years, zone names. */
-MUST_USE
-enum err date_parse_rfc5322(struct view text, struct date *ret);
+MUST_USE enum err date_parse_rfc5322(struct view text, struct date *ret);
 /* date-time of RFC 9051#9, without its quotes. */
-MUST_USE
-enum err date_parse_imap(struct view text, struct date *ret);
+MUST_USE enum err date_parse_imap(struct view text, struct date *ret);
 
 /* "Jan".."Dec" to 1..12, 0 if none. */
 int date_month(struct view name);

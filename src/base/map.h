@@ -30,8 +30,7 @@ void map_done(struct map *m);
 /* NULL if absent. */
 void *map_get(const struct map *m, struct view key);
 /* Adds or replaces; key is copied.  ERR_LIMIT past max, ERR_NOMEM. */
-MUST_USE
-enum err map_put(struct map *m, struct view key, void *value);
+MUST_USE enum err map_put(struct map *m, struct view key, void *value);
 /* The removed value, or NULL. */
 void *map_remove(struct map *m, struct view key);
 

@@ -7,20 +7,16 @@
 #include "base/view.h"
 
 /* The whole text is 1*DIGIT and at most max.  ERR_SYNTAX or ERR_RANGE. */
-MUST_USE
-enum err num_u64(struct view text, uint64_t max, uint64_t *ret);
-MUST_USE
-enum err num_hex(struct view text, uint64_t *ret);
+MUST_USE enum err num_u64(struct view text, uint64_t max, uint64_t *ret);
+MUST_USE enum err num_hex(struct view text, uint64_t *ret);
 
 #define NUM_TEXT_MAX 24
 /* Decimal digits at the end of room; borrowed from room. */
 struct view num_text(uint64_t n, char room[NUM_TEXT_MAX]);
 
 /* "64 KiB", "10 m", "5 d": sizes in bytes, times in milliseconds.  ERR_SYNTAX or ERR_RANGE. */
-MUST_USE
-enum err num_size(struct view text, uint64_t *ret_bytes);
-MUST_USE
-enum err num_duration(struct view text, uint64_t *ret_ms);
+MUST_USE enum err num_size(struct view text, uint64_t *ret_bytes);
+MUST_USE enum err num_duration(struct view text, uint64_t *ret_ms);
 
 /* Little-endian, unaligned. */
 static inline void num_put16(void *at, uint16_t v)
