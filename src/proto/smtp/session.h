@@ -1,0 +1,247 @@
+/*
+ * proto/smtp/session.h: one SMTP, submission or LMTP session of the server, without I/O.
+ *
+ * Bytes and answers in; replies and requests out.  The owner (a role) feeds input, writes what
+ * smtp_session_output shows, and performs the one pending request (smtp_session_request), answering it by
+ * the function named beside it.  All budgets of a session are enforced here; time is told, never read.
+ *
+ * The turn, after every event (bytes came, a request was answered, the clock moved):
+ *	1. smtp_session_clock(s, ...)
+ *	2. smtp_session_input(s, buffered bytes, &used), also with nothing buffered; drop `used` bytes
+ *	3. write smtp_session_output, then smtp_session_sent
+ *	4. look at smtp_session_request and perform it once
+ * Input that was not taken stays with the owner and is shown again in the next turn.  Before STARTTLS
+ * is answered everything in the output must have been written.
+ *
+ * Invariants: at most one request is pending; no input is taken while one is; CLOSED is final; a message
+ * is either committed by the owner's answer or aborted through the sink, never both; no reply repeats
+ * what the client sent.
+ */
+#ifndef PROTO_SMTP_SESSION_H
+#define PROTO_SMTP_SESSION_H
+
+#include "proto/smtp/envelope.h"
+#include "proto/smtp/frame.h"
+#include "proto/smtp/header.h"
+#include "proto/smtp/verdict.h"
+
+enum smtp_service { SMTP_MX, SMTP_SUBMISSION, SMTP_LMTP };
+
+enum {
+	SMTP_OUTPUT_MAX = 64 * 1024, /* cap of unwritten replies */
+	SMTP_OUTPUT_HIGH = 16 * 1024, /* from here on no input is taken */
+	SMTP_HELLO_MAX = SMTP_DOMAIN_MAX, /* octets of the EHLO name */
+	SMTP_SASL_MAX = 9216, /* octets of a decoded SASL message */
+	SMTP_ACCOUNT_MAX = 320, /* octets of an account's name */
+	SMTP_DRAIN_MS = 60 * 1000 /* a refused message is read on for at most so long */
+};
+
+/* Options; the defaults are those of the budget table.  Views must outlive the sessions. */
+struct smtp_server_config {
+	enum smtp_service service;
+	struct view hostname; /* our name in greeting, EHLO and Received */
+	struct view
+		mechanisms; /* SASL mechanisms by SP, e.g. "SCRAM-SHA-256 PLAIN"; empty: no AUTH */
+	bool starttls; /* STARTTLS can be offered */
+	bool auth_without_tls; /* tests only */
+	bool hide_client; /* submission: no client address in Received */
+	bool chunking; /* offer CHUNKING and BINARYMIME */
+	bool binarymime;
+	bool dsn;
+	bool smtputf8;
+	bool requiretls;
+	bool deliverby;
+	bool priority; /* MT-PRIORITY */
+	uint64_t future_max_s; /* FUTURERELEASE: longest hold in seconds; 0: not offered */
+	bool strict_from; /* exactly one From field with parsable addresses, else 550 5.7.1 */
+	uint32_t greeting_ms; /* greeting_delay; 0: greet at once */
+	uint32_t bad_commands;
+	uint32_t auth_tries;
+	uint32_t rcpt_per_message;
+	uint32_t mail_per_session;
+	uint32_t unknown_rcpt_delay; /* from this many unknown recipients on each answer waits */
+	uint32_t unknown_rcpt_wait_ms;
+	uint32_t unknown_rcpt_close;
+	uint64_t message_size;
+	uint64_t message_line;
+	uint32_t header_block;
+	uint32_t header_fields;
+	uint32_t received_hops;
+	uint32_t own_hops;
+	uint32_t command_wait_ms; /* smtp_command_wait */
+	uint32_t data_rate_min; /* octets per second over 60 s */
+	uint32_t data_time_ms;
+	uint32_t session_time_ms;
+};
+
+/* Defaults for a service; the caller sets hostname, mechanisms and what is offered. */
+void smtp_server_config_init(struct smtp_server_config *c, enum smtp_service service);
+
+/* The connection, as the role knows it.  Views must outlive the session. */
+struct smtp_peer {
+	struct view address; /* "192.0.2.1", "2001:db8::1"; empty: unknown */
+	struct view name; /* verified reverse name; empty: none */
+	bool tls; /* the stream is TLS from its first octet, or STARTTLS has been done */
+	struct view tls_text; /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384"; empty: unknown */
+	bool after_starttls; /* a new session on the same connection: no greeting */
+	bool no_greeting_wait; /* known client */
+};
+
+/* Where the octets of a message go, in order.  Called from within smtp_session_input and _begin_done. */
+struct smtp_sink {
+	void *ctx;
+	/* ERR_FULL answers 452, other errors 451; after an error abort follows. */
+	enum err (*write)(void *ctx, struct view bytes);
+	/* Throw away what was written since begin.  Not called after commit was requested. */
+	void (*abort)(void *ctx);
+};
+
+/* What the session asks of its owner; the answering function stands behind it. */
+enum smtp_action {
+	SMTP_ASK_NOTHING,
+	SMTP_ASK_SENDER, /* may the envelope sender be used?          smtp_session_sender_done */
+	SMTP_ASK_RCPT, /* is this recipient taken?                  smtp_session_rcpt_done */
+	SMTP_ASK_AUTH_START, /* begin of a SASL exchange                  smtp_session_auth_... */
+	SMTP_ASK_AUTH_STEP, /* the client's next SASL message            smtp_session_auth_... */
+	SMTP_ASK_STARTTLS, /* write the output, do the handshake, make a new session; never answered */
+	SMTP_ASK_BEGIN, /* prepare for a message: id, space          smtp_session_begin_done */
+	SMTP_ASK_AUTHOR, /* submission: may From and Sender be used?  smtp_session_author_done */
+	SMTP_ASK_COMMIT, /* the message is complete: make it durable  smtp_session_commit_done */
+	SMTP_ASK_CLOSE /* write the output, then close; never answered */
+};
+
+/* Borrowed until the request is answered. */
+struct smtp_request {
+	enum smtp_action action;
+	struct view address; /* SENDER, RCPT, AUTHOR: local@domain (empty: <>) */
+	struct view local;
+	struct view domain;
+	struct view mechanism; /* AUTH_START: upper case, one of config's */
+	bool has_initial; /* AUTH_START: an initial response was given, maybe an empty one */
+	struct view sasl; /* AUTH_START, AUTH_STEP: decoded */
+	uint64_t size; /* RCPT: declared SIZE or 0; COMMIT: octets written to the sink */
+};
+
+/*
+ * What became of the message for one recipient (LMTP) or for all: verdict and, if not empty, a text in place
+ * of the verdict's own.
+ */
+struct smtp_result {
+	enum smtp_verdict verdict;
+	struct view text;
+};
+
+enum smtp_phase {
+	SMTP_PHASE_GREETING,
+	SMTP_PHASE_COMMAND,
+	SMTP_PHASE_DATA,
+	SMTP_PHASE_BDAT,
+	SMTP_PHASE_SASL, /* the next line answers a 334 */
+	SMTP_PHASE_CLOSED
+};
+
+/*
+ * Storage is the owner's; every field but env is private.  env may be read while BEGIN, AUTHOR or COMMIT
+ * are asked.
+ */
+struct smtp_session {
+	struct smtp_envelope env;
+
+	const struct smtp_server_config *config;
+	struct smtp_peer peer;
+	struct smtp_sink sink;
+	enum smtp_phase phase;
+	struct smtp_request request;
+	struct buf out;
+	struct smtp_line_framer line;
+
+	struct buf hello; /* EHLO name */
+	bool extended; /* EHLO or LHLO, not HELO */
+	bool mail; /* MAIL was accepted */
+	bool sender_asked;
+
+	uint64_t account_id;
+	struct buf account; /* name; empty: not authenticated */
+	struct buf sasl; /* decoded message or partial mechanism name; wiped after use */
+	bool authenticated;
+
+	uint32_t bad_n;
+	uint32_t auth_failed_n;
+	uint32_t mail_n;
+	uint32_t unknown_n;
+
+	/* The message being received. */
+	struct smtp_body_framer body;
+	struct smtp_header_watch header;
+	struct buf id; /* of the message, for Received and for 250 */
+	bool open; /* BEGIN was answered, neither commit nor abort yet */
+	bool bdat; /* chunks, not DATA */
+	bool bdat_last; /* this chunk is the last */
+	bool bdat_broken; /* a chunk failed: the rest of the transaction is refused */
+	bool data_ready; /* BEGIN done, 354 goes out in the next turn */
+	enum smtp_verdict refusal; /* first reason to refuse the message; SMTP_V_OK: none */
+	uint64_t written; /* octets given to the sink */
+	size_t author_at; /* next author to ask about */
+	struct smtp_recipient rcpt; /* being looked up */
+
+	/* Time. */
+	int64_t now_ms;
+	int64_t wall_s;
+	int zone_min;
+	int64_t session_end_ms;
+	int64_t wait_end_ms; /* command wait, data time or drain */
+	int64_t rate_end_ms; /* end of the present 60 s window of a body */
+	uint64_t rate_seen; /* body.seen at its start */
+	int64_t delay_end_ms; /* greeting or tarpit; 0: none */
+	enum smtp_verdict delayed; /* reply that is held back */
+};
+
+/*
+ * A new session.  mono_ms, wall_s and zone_min as in smtp_session_clock.  The greeting goes out in the first
+ * turn after the greeting delay.  config and what peer and sink point to are borrowed for the session.
+ */
+void smtp_session_init(struct smtp_session *s, const struct smtp_server_config *config,
+		       const struct smtp_peer *peer, const struct smtp_sink *sink);
+/* Free all; aborts an open message. */
+void smtp_session_done(struct smtp_session *s);
+
+/*
+ * Tell the time: mono_ms never goes back, wall_s is seconds since 1970, zone_min minutes east of UTC.
+ * Past a deadline the session answers (421 4.4.2) and asks for close.
+ */
+void smtp_session_clock(struct smtp_session *s, int64_t mono_ms, int64_t wall_s, int zone_min);
+/* When smtp_session_clock and a turn are due at the latest, by the same clock. */
+int64_t smtp_session_deadline(const struct smtp_session *s);
+
+/* Take input; *ret_used octets were taken.  Never fails: what is wrong is answered. */
+void smtp_session_input(struct smtp_session *s, struct view input, size_t *ret_used);
+/* The client closed its side: an open message is aborted and close is asked. */
+void smtp_session_eof(struct smtp_session *s);
+/* The server stops: 421 4.3.2 now (or after a pending commit was answered). */
+void smtp_session_shutdown(struct smtp_session *s);
+
+/* Unwritten output, borrowed until the next call.  smtp_session_sent forgets its first n octets. */
+struct view smtp_session_output(const struct smtp_session *s);
+void smtp_session_sent(struct smtp_session *s, size_t n);
+/* The pending request; action SMTP_ASK_NOTHING: none.  Borrowed until the next call. */
+const struct smtp_request *smtp_session_request(const struct smtp_session *s);
+
+/* Answers.  Each is allowed only while its request is pending (asserted); text as in smtp_result. */
+void smtp_session_sender_done(struct smtp_session *s, struct smtp_result result);
+/* tag is kept with the recipient (account, alias, ...). */
+void smtp_session_rcpt_done(struct smtp_session *s, struct smtp_result result, uint64_t tag);
+void smtp_session_auth_challenge(struct smtp_session *s, struct view sasl);
+void smtp_session_auth_ok(struct smtp_session *s, uint64_t account_id, struct view account_name);
+/* One of SMTP_V_AUTH_FAILED, _TEMP, _THROTTLED, _MECHANISM, _EXPIRED. */
+void smtp_session_auth_failed(struct smtp_session *s, enum smtp_verdict verdict);
+/* OK, or the reason why no message can be taken now.  id: the message's identifier, printable ASCII. */
+void smtp_session_begin_done(struct smtp_session *s, struct smtp_result result, struct view id);
+void smtp_session_author_done(struct smtp_session *s, struct smtp_result result);
+/* results: one for all, or (LMTP only) one per recipient of env.rcpt.  After this the message is the owner's. */
+void smtp_session_commit_done(struct smtp_session *s, const struct smtp_result *results, size_t n);
+
+/* For log lines; borrowed. */
+struct view smtp_session_hello(const struct smtp_session *s);
+struct view smtp_session_account(const struct smtp_session *s, uint64_t *ret_id);
+
+#endif
