@@ -70,7 +70,7 @@ enum err base64_decode(struct buf *out, struct view text)
 		char bytes[3] = { (char)(group >> 16), (char)(group >> 8), (char)group };
 
 		/* Bits that belong to no byte must be zero   RFC 4648#3.5 */
-		if (group << (8 * digits) & 0xffffff)
+		if (group & (0xffffffU >> (8 * (digits - 1))))
 			return ERR_SYNTAX;
 		buf_add(out, view_of(bytes, digits - 1));
 	}
