@@ -10,12 +10,13 @@
 #define PROTO_MIME_ADDRESS_LIST_H
 
 #include "base/arena.h"
+#include "base/vec.h"
 #include "proto/mime/address.h"
 
 enum {
 	ADDRESS_LIST_MAX = 10000, /* entries of one field, group marks included; rest ignored */
 	ADDRESS_COMMENT_DEPTH_MAX = 32, /* nested comments; deeper ones are junk */
-	ADDRESS_LIST_TEXT_MAX = 4 * 1024 * 1024, /* bytes of a field that are looked at */
+	ADDRESS_LIST_TEXT_MAX = 1024 * 1024, /* bytes of a field that are looked at */
 };
 
 /* What was odd in an address list: bits, of one entry and of the list. */
@@ -37,7 +38,6 @@ enum address_odd {
 	ADDRESS_ODD_NAME_ADDRESS =
 		1 << 14, /* the display name contains an @: a warning for readers */
 	ADDRESS_ODD_COMMENT = 1 << 15, /* a comment stands somewhere */
-	ADDRESS_ODD_UNQUOTED = 1 << 16, /* specials in a name that should have been quoted */
 };
 
 enum address_kind {
@@ -67,9 +67,27 @@ struct address_list {
 
 /* value: raw value of a field, folding included.  Views lie in value or in a.  ERR_NOMEM only. */
 MUST_USE enum err address_list_parse(struct arena *a, struct view value, struct address_list *ret);
-/* The lists of several fields of one name, in order, as one list. */
-MUST_USE enum err address_list_append(struct arena *a, struct address_list *list,
-				      const struct address_list *more);
+
+/*
+ * Several fields of one name as one list: begin, feed each value in turn, end.  ADDRESS_LIST_MAX and
+ * ADDRESS_LIST_TEXT_MAX hold for all of them together.  All values and the arena must live as long as
+ * the list.  After feed has failed only drop is left.
+ */
+struct address_list_builder {
+	VEC(struct address_entry) entries;
+	struct arena *a;
+	struct buf scratch;
+	size_t text_left;
+	size_t mailboxes;
+	unsigned odd;
+};
+
+void address_list_begin(struct address_list_builder *b, struct arena *a);
+MUST_USE enum err address_list_feed(struct address_list_builder *b, struct view value);
+/* Gives the list, frees the builder (also on failure). */
+MUST_USE enum err address_list_end(struct address_list_builder *b, struct address_list *ret);
+/* Frees the builder without a list. */
+void address_list_drop(struct address_list_builder *b);
 
 /* Not tolerated where the author of a message is established (THREATS 2.6). */
 #define ADDRESS_ODD_REFUSED                                                                        \

@@ -43,7 +43,8 @@ struct mime_header_iter {
 	struct view text;
 	size_t at;
 	size_t n; /* fields returned so far */
-	unsigned flags; /* enum mime_header_flag, of what was read so far */
+	unsigned
+		flags; /* enum mime_header_flag of lines read so far; of bytes only mime_header_look */
 	bool done;
 };
 

@@ -35,7 +35,8 @@ struct mime_params {
 };
 
 struct mime_value {
-	struct view main; /* token before the first ";" ("text/plain", "attachment") */
+	struct view main; /* token before the first ";": "text" of text/plain, "attachment" */
+	struct view sub; /* token behind "/": "plain" of text/plain; empty if none */
 	struct mime_params raw; /* as written, quotes removed: what IMAP shows */
 	struct mime_params decoded; /* RFC 2231 joined and percent-decoded, first of duplicates */
 	unsigned flags; /* enum mime_param_flag */

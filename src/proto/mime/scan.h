@@ -22,8 +22,8 @@
 enum {
 	MIME_DEPTH_MAX = 32, /* levels, the message itself is level 1 */
 	MIME_PARTS_MAX = 1000, /* parts in one message, all levels together */
-	MIME_BOUNDARY_MAX = 1024, /* bytes; longer ones are no boundary (RFC says 70) */
-	MIME_SCAN_TEXT_MAX = 4 * 1024 * 1024, /* bytes of values copied for one message */
+	MIME_BOUNDARY_MAX = 8192, /* bytes; longer ones are no boundary (RFC says 70) */
+	MIME_SCAN_TEXT_MAX = 4 * 1024 * 1024, /* arena bytes past which values are left out */
 	MIME_SCAN_ARENA_MAX = 8 * 1024 * 1024, /* an arena of this size is always enough */
 };
 
@@ -66,7 +66,7 @@ struct mime_part {
 	size_t header_at; /* first byte of the header */
 	size_t body_at; /* first byte of the body, behind the empty line */
 	size_t body_end; /* behind the last byte; the line end before a delimiter is not counted */
-	size_t body_lines; /* LF in the body, plus one if bytes follow the last LF */
+	size_t body_lines; /* line ends (LF) in the body, as in the example of RFC 9051#7.5.2 */
 	size_t preamble_end; /* MULTIPART: start of the first delimiter line */
 	size_t epilogue_at; /* MULTIPART: behind the closing delimiter line, else body_end */
 

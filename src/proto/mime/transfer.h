@@ -34,7 +34,6 @@ enum mime_decode_flag {
 	MIME_DECODE_AFTER_PAD = 1 << 1, /* base64 data behind padding, decoded too */
 	MIME_DECODE_SHORT = 1 << 2, /* ended within a quantum or an escape */
 	MIME_DECODE_BAD_PAD = 1 << 3, /* wrong number of = */
-	MIME_DECODE_LONG_LINE = 1 << 4, /* an encoded line above 76 characters */
 };
 
 struct mime_decoder {
@@ -45,7 +44,6 @@ struct mime_decoder {
 	uint8_t pad; /* base64: = seen at the end of the quantum */
 	uint8_t hex; /* quoted-printable: first digit of an escape */
 	bool padded; /* base64: a quantum ended in = */
-	size_t column; /* in the encoded line */
 	char held[MIME_QP_HELD_MAX];
 	size_t held_n;
 };

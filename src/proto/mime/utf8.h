@@ -33,6 +33,10 @@ struct view mime_utf8_head(struct view text, size_t max);
  * U+202A..202E, U+2066..2069: never wanted in an address, stripped where names are shown. */
 bool mime_utf8_is_control(uint32_t point);
 
+/* Does the point look like other text to software that normalises (compatibility forms of ASCII such as
+ * U+FF20, and the ideographic full stop)?  Never allowed in a domain. */
+bool mime_utf8_hides_ascii(uint32_t point);
+
 /*
  * text in the form that searching and comparing use: case folded, compatibility decomposed, marks in
  * canonical order (RFC 5051, except that full case folding replaces its title-case map).  Ill-formed

@@ -1,0 +1,176 @@
+/*
+ * proto/mime/transfer_encode.c: base64 and quoted-printable, encoding side.
+ *
+ * Output does not depend on how the input is cut.  Lines are at most 76 characters with CRLF.
+ */
+#include "proto/mime/transfer.h"
+
+#include "base/ascii.h"
+
+static const char BASE64_DIGITS[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char HEX_DIGITS[] = "0123456789ABCDEF";
+
+void mime_encoder_init(struct mime_encoder *e, enum mime_encoding how, bool text)
+{
+	*e = (struct mime_encoder){ .how = how, .text = text };
+}
+
+/* One quantum out of the pending bytes (1 to 3). */
+static void base64_quantum(struct mime_encoder *e, struct buf *out)
+{
+	uint32_t bits = (uint32_t)e->pending[0] << 16;
+
+	if (e->have > 1)
+		bits |= (uint32_t)e->pending[1] << 8;
+	if (e->have > 2)
+		bits |= e->pending[2];
+
+	char room[6] = {
+		BASE64_DIGITS[bits >> 18],
+		BASE64_DIGITS[bits >> 12 & 63],
+		e->have > 1 ? BASE64_DIGITS[bits >> 6 & 63] : '=',
+		e->have > 2 ? BASE64_DIGITS[bits & 63] : '=',
+		'\r',
+		'\n',
+	};
+
+	e->have = 0;
+	e->column += 4;
+	if (e->column == MIME_ENCODED_LINE) {
+		e->column = 0;
+		buf_add(out, view_of(room, 6));
+	} else {
+		buf_add(out, view_of(room, 4));
+	}
+}
+
+static void base64_feed(struct mime_encoder *e, struct view piece, struct buf *out)
+{
+	for (size_t i = 0; i < piece.n && !out->err; i++) {
+		e->pending[e->have++] = view_at(piece, i);
+		if (e->have == 3)
+			base64_quantum(e, out);
+	}
+}
+
+static void base64_finish(struct mime_encoder *e, struct buf *out)
+{
+	if (e->have)
+		base64_quantum(e, out);
+	if (e->column)
+		buf_add(out, VIEW("\r\n"));
+	e->column = 0;
+}
+
+/* Put a token of the line, after a soft line break where it would not leave room for the "=". */
+static void qp_put(struct mime_encoder *e, struct view token, struct buf *out)
+{
+	if (e->column + token.n > MIME_ENCODED_LINE - 1) {
+		buf_add(out, VIEW("=\r\n"));
+		e->column = 0;
+	}
+	buf_add(out, token);
+	e->column += token.n;
+}
+
+static void qp_escape(struct mime_encoder *e, uint8_t c, struct buf *out)
+{
+	char room[3] = { '=', HEX_DIGITS[c >> 4], HEX_DIGITS[c & 15] };
+
+	qp_put(e, view_of(room, 3), out);
+}
+
+static void qp_char(struct mime_encoder *e, uint8_t c, struct buf *out)
+{
+	/* RFC 2049#3: a line must not begin with "." or "From "; after a soft break neither. */
+	bool at_start = e->column == 0 || e->column + 1 > MIME_ENCODED_LINE - 1;
+	char plain = (char)c;
+
+	if ((ascii_is_print(c) || c == '\t') && c != '=' && !(at_start && (c == '.' || c == 'F')))
+		qp_put(e, view_of(&plain, 1), out);
+	else
+		qp_escape(e, c, out);
+}
+
+/* Write the pending blank: as it is inside a line, escaped at its end. */
+static void qp_flush_blank(struct mime_encoder *e, bool line_ends, struct buf *out)
+{
+	if (e->have && ascii_is_blank(e->pending[0])) {
+		if (line_ends)
+			qp_escape(e, e->pending[0], out);
+		else
+			qp_char(e, e->pending[0], out);
+	}
+}
+
+static bool qp_pending_cr(const struct mime_encoder *e)
+{
+	return e->have && e->pending[e->have - 1] == '\r';
+}
+
+static void qp_byte(struct mime_encoder *e, uint8_t c, struct buf *out)
+{
+	if (e->text && c == '\n') {
+		qp_flush_blank(e, true, out);
+		buf_add(out, VIEW("\r\n"));
+		e->have = 0;
+		e->column = 0;
+		return;
+	}
+	if (e->text && c == '\r' && !qp_pending_cr(e)) {
+		e->pending[e->have++] = c;
+		return;
+	}
+	qp_flush_blank(e, false, out);
+	if (qp_pending_cr(e))
+		qp_escape(e, '\r', out);
+	e->have = 0;
+	if (ascii_is_blank(c) || (e->text && c == '\r'))
+		e->pending[e->have++] = c;
+	else
+		qp_char(e, c, out);
+}
+
+static void qp_finish(struct mime_encoder *e, struct buf *out)
+{
+	bool cr = qp_pending_cr(e);
+
+	qp_flush_blank(e, !cr, out);
+	if (cr)
+		qp_escape(e, '\r', out);
+	e->have = 0;
+}
+
+enum err mime_encoder_feed(struct mime_encoder *e, struct view piece, struct buf *out)
+{
+	switch (e->how) {
+	case MIME_BASE64: base64_feed(e, piece, out); break;
+	case MIME_QP:
+		for (size_t i = 0; i < piece.n && !out->err; i++)
+			qp_byte(e, view_at(piece, i), out);
+		break;
+	default: buf_add(out, piece); break;
+	}
+	return buf_err(out);
+}
+
+enum err mime_encoder_finish(struct mime_encoder *e, struct buf *out)
+{
+	switch (e->how) {
+	case MIME_BASE64: base64_finish(e, out); break;
+	case MIME_QP: qp_finish(e, out); break;
+	default: break;
+	}
+	return buf_err(out);
+}
+
+enum err mime_encode(enum mime_encoding how, bool text, struct view bytes, struct buf *out)
+{
+	struct mime_encoder e;
+	enum err err;
+
+	mime_encoder_init(&e, how, text);
+	err = mime_encoder_feed(&e, bytes, out);
+	return err ? err : mime_encoder_finish(&e, out);
+}
