@@ -69,15 +69,16 @@ static void add_in_unit(struct buf *out, enum config_type type, uint64_t n)
 		uint64_t of;
 		const char *name;
 	} units[] = {
-		{ CONFIG_SIZE, 1U << 30, " GiB" },     { CONFIG_SIZE, 1U << 20, " MiB" },
-		{ CONFIG_SIZE, 1U << 10, " KiB" },     { CONFIG_DURATION, 86400000, " d" },
-		{ CONFIG_DURATION, 3600000, " h" },    { CONFIG_DURATION, 60000, " m" },
-		{ CONFIG_DURATION, 1000, " s" },       { CONFIG_DURATION, 1, " ms" },
+		{ CONFIG_SIZE, 1U << 30, " GiB" },  { CONFIG_SIZE, 1U << 20, " MiB" },
+		{ CONFIG_SIZE, 1U << 10, " KiB" },  { CONFIG_DURATION, 86400000, " d" },
+		{ CONFIG_DURATION, 3600000, " h" }, { CONFIG_DURATION, 60000, " m" },
+		{ CONFIG_DURATION, 1000, " s" },    { CONFIG_DURATION, 1, " ms" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		if (units[i].type == type && n >= units[i].of && n % units[i].of == 0) {
-			buf_addf(out, "%llu%s", (unsigned long long)(n / units[i].of), units[i].name);
+			buf_addf(out, "%llu%s", (unsigned long long)(n / units[i].of),
+				 units[i].name);
 			return;
 		}
 	}

@@ -34,7 +34,8 @@ void config_done(struct config *c);
  * Set one option.  On failure why tells a person what is wrong and what is expected: ERR_NOTFOUND for an
  * unknown name (with the nearest one), ERR_SYNTAX, ERR_RANGE.
  */
-MUST_USE enum err config_set(struct config *c, struct view name, struct view value, struct buf *why);
+MUST_USE enum err config_set(struct config *c, struct view name, struct view value,
+			     struct buf *why);
 /* The value as text that config_set takes. */
 void config_value(const struct config *c, const struct config_option *o, struct buf *out);
 /* All options as lines NAME=VALUE, and back. */

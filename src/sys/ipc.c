@@ -360,6 +360,11 @@ bool ipc_chan_is_closed(const struct ipc_chan *c)
 	return c->ended;
 }
 
+void ipc_chan_set_state(struct ipc_chan *c, uint8_t state_now)
+{
+	c->state = state_now;
+}
+
 struct buf *ipc_chan_scratch(struct ipc_chan *c)
 {
 	buf_clear(&c->scratch);

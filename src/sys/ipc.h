@@ -16,10 +16,10 @@
 
 enum {
 	IPC_PACKET_MAX = 16384,
-	IPC_HEADER = 8,			   /* u16 type, u16 flags, u32 length of the body */
+	IPC_HEADER = 8, /* u16 type, u16 flags, u32 length of the body */
 	IPC_BODY_MAX = IPC_PACKET_MAX - IPC_HEADER,
-	IPC_QUEUE_MAX = 256,		   /* packets that wait for a slow peer: ipc_chan_full */
-	IPC_QUEUE_HARD = 4096,		   /* past this the peer is taken for dead */
+	IPC_QUEUE_MAX = 256, /* packets that wait for a slow peer: ipc_chan_full */
+	IPC_QUEUE_HARD = 4096, /* past this the peer is taken for dead */
 };
 
 enum ipc_side { IPC_CLIENT, IPC_SERVER };
@@ -31,18 +31,18 @@ struct ipc_rule {
 	const char *name;
 	enum ipc_side from;
 	enum ipc_fd_rule fd;
-	uint8_t in_states;	   /* bit mask of states in which it is allowed */
-	int8_t enters;		   /* state afterwards, or -1 */
-	bool once;		   /* at most once on a channel */
-	uint16_t outstanding;	   /* at most so many without answer; 0: no answer is expected */
-	uint16_t answers;	   /* type of the request that it answers, or 0 */
-	uint32_t per_second;	   /* at most so many a second; 0: no such bound */
+	uint8_t in_states; /* bit mask of states in which it is allowed */
+	int8_t enters; /* state afterwards, or -1 */
+	bool once; /* at most once on a channel */
+	uint16_t outstanding; /* at most so many without answer; 0: no answer is expected */
+	uint16_t answers; /* type of the request that it answers, or 0 */
+	uint32_t per_second; /* at most so many a second; 0: no such bound */
 };
 
 struct ipc_channel {
 	const char *name;
 	const struct ipc_rule *rules;
-	size_t rule_count;	/* rules[i].type == i + 1 */
+	size_t rule_count; /* rules[i].type == i + 1 */
 };
 
 struct ipc_chan;
@@ -77,6 +77,8 @@ bool ipc_chan_full(const struct ipc_chan *c);
 bool ipc_chan_is_closed(const struct ipc_chan *c);
 /* A buffer of the channel for encoding the next message; cleared.  Borrowed. */
 struct buf *ipc_chan_scratch(struct ipc_chan *c);
+/* The state of the channel, when its first messages went by the blocking functions below. */
+void ipc_chan_set_state(struct ipc_chan *c, uint8_t state);
 /* Send what is queued now, without waiting for the end of the turn. */
 void ipc_chan_flush(struct ipc_chan *c);
 

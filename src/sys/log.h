@@ -12,7 +12,13 @@
 
 #include "base/view.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_NOTICE,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 enum log_type { LOG_TYPE_TEXT, LOG_TYPE_UINT, LOG_TYPE_INT, LOG_TYPE_ID, LOG_TYPE_IP };
 
 struct log_field {
@@ -22,26 +28,27 @@ struct log_field {
 	struct view text;
 };
 
-#define LOG_VIEW(k, v)	((struct log_field){ LOG_TYPE_TEXT, (k), 0, (v) })
-#define LOG_STR(k, s)	((struct log_field){ LOG_TYPE_TEXT, (k), 0, view_str(s) })
-#define LOG_UINT(k, n)	((struct log_field){ LOG_TYPE_UINT, (k), (uint64_t)(n), VIEW_EMPTY })
-#define LOG_INT(k, n)	((struct log_field){ LOG_TYPE_INT, (k), (uint64_t)(int64_t)(n), VIEW_EMPTY })
+#define LOG_VIEW(k, v) ((struct log_field){ LOG_TYPE_TEXT, (k), 0, (v) })
+#define LOG_STR(k, s)  ((struct log_field){ LOG_TYPE_TEXT, (k), 0, view_str(s) })
+#define LOG_UINT(k, n) ((struct log_field){ LOG_TYPE_UINT, (k), (uint64_t)(n), VIEW_EMPTY })
+#define LOG_INT(k, n)  ((struct log_field){ LOG_TYPE_INT, (k), (uint64_t)(int64_t)(n), VIEW_EMPTY })
 /* Shown as in base/encode.h id_text: "trace" for messages, "session" for connections. */
-#define LOG_ID(k, n)	((struct log_field){ LOG_TYPE_ID, (k), (n), VIEW_EMPTY })
+#define LOG_ID(k, n) ((struct log_field){ LOG_TYPE_ID, (k), (n), VIEW_EMPTY })
 /* 4 or 16 octets. */
-#define LOG_IP(k, v)	((struct log_field){ LOG_TYPE_IP, (k), 0, (v) })
+#define LOG_IP(k, v) ((struct log_field){ LOG_TYPE_IP, (k), 0, (v) })
 /* The text of errno, at the time of the call. */
-#define LOG_ERRNO()	((struct log_field){ LOG_TYPE_TEXT, "errno", 0, view_str(strerrordesc_np(errno)) })
-#define LOG_ERR(e)	((struct log_field){ LOG_TYPE_TEXT, "error", 0, view_str(err_text(e)) })
+#define LOG_ERRNO()                                                                                \
+	((struct log_field){ LOG_TYPE_TEXT, "errno", 0, view_str(strerrordesc_np(errno)) })
+#define LOG_ERR(e) ((struct log_field){ LOG_TYPE_TEXT, "error", 0, view_str(err_text(e)) })
 
 void log_event(enum log_level level, const char *event, const char *text,
 	       const struct log_field *fields, size_t count);
 
-#define LOG_AT(level, event, text, ...)                                   \
-	log_event((level), (event), (text),                               \
-		  (struct log_field[]){ { 0 }, ##__VA_ARGS__ } + 1,       \
-		  sizeof((struct log_field[]){ { 0 }, ##__VA_ARGS__ }) /  \
-				  sizeof(struct log_field) - 1)
+#define LOG_AT(level, event, text, ...)                                                            \
+	log_event((level), (event), (text), (struct log_field[]){ { 0 }, ##__VA_ARGS__ } + 1,      \
+		  sizeof((struct log_field[]){ { 0 }, ##__VA_ARGS__ }) /                           \
+				  sizeof(struct log_field) -                                       \
+			  1)
 #define LOG_ERROR(event, ...)	LOG_AT(LOG_LEVEL_ERROR, event, __VA_ARGS__)
 #define LOG_WARNING(event, ...) LOG_AT(LOG_LEVEL_WARNING, event, __VA_ARGS__)
 #define LOG_NOTICE(event, ...)	LOG_AT(LOG_LEVEL_NOTICE, event, __VA_ARGS__)

@@ -22,13 +22,18 @@ struct role_session {
 	struct view name; /* login name */
 	struct view peer_ip;
 	uint16_t peer_port;
-	struct view tag;     /* IMAP: the tag to answer */
+	struct view tag; /* IMAP: the tag to answer */
 	struct view pending; /* bytes of the client behind the command that logged in */
 };
 
 struct role_spec {
 	const char *name; /* "smtp": also the program's suffix */
 	enum sandbox_class sandbox;
+	bool threads; /* starts worker threads (auth, resolve) */
+	bool read_etc; /* reads TLS roots and zone data below /etc and /usr/share */
+	/* Called once config and start descriptors are there, before the sandbox: load what libraries
+	 * read from files.  May be NULL. */
+	enum err (*prepare)(struct role *role, void *ctx);
 	/* Called in the sandbox once config and start descriptors are there, before ready is said;
 	 * an error ends the process. */
 	enum err (*start)(struct role *role, void *ctx);
@@ -39,8 +44,8 @@ struct role_spec {
 	 */
 	void (*channel)(struct role *role, void *ctx, struct view name, uint64_t id, int fd);
 	/* A listening socket (front), a directory or an open file; before the sandbox is entered. */
-	void (*descriptor)(struct role *role, void *ctx, struct view kind, struct view name, uint64_t id,
-			   int fd);
+	void (*descriptor)(struct role *role, void *ctx, struct view kind, struct view name,
+			   uint64_t id, int fd);
 	/* Options that may change at run time have changed; may be NULL. */
 	void (*reload)(struct role *role, void *ctx);
 	/* End in order, then call role_exit; NULL: exit at once. */

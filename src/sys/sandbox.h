@@ -15,6 +15,7 @@ enum sandbox_class { SANDBOX_PURE, SANDBOX_FS, SANDBOX_NET, SANDBOX_PROCESS };
 struct sandbox {
 	enum sandbox_class class;
 	uint64_t uid; /* when root: become this user and group; 0 keeps (ordinary user) */
+	int empty_dir; /* as root: becomes the root directory of a role without files; -1: none */
 	uint64_t memory; /* octets of data the process may map; 0: unlimited */
 	uint64_t descriptors;
 	const int *dirs; /* fs: directories below which files may be used */

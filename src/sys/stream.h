@@ -32,7 +32,7 @@ struct stream {
 	struct buf out;
 	size_t out_sent;
 	size_t out_high;
-	bool paused;  /* by the owner */
+	bool paused; /* by the owner */
 	bool closing; /* close once the output has left */
 	bool ended;
 	bool reported;
@@ -53,7 +53,7 @@ void stream_write(struct stream *s, struct view bytes);
 void stream_send(struct stream *s);
 /* Try to send now instead of at the end of the turn. */
 void stream_flush(struct stream *s);
-/* Stop and go on reading; resume also calls input again, at the end of the turn, for bytes that wait. */
+/* Stop and go on reading; resume also calls input at once for bytes that wait: call it last. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 /* End of our side once the output has left; closed(ERR_EOF) is called then. */
