@@ -1,0 +1,66 @@
+# Thin names for what the tools do; meson.build knows how to compile.
+#
+#   make build    build/posthold, with the packages it needs
+#   make run      an instance to look at, on loopback
+#   make test     everything that can fail: the last line is "N passed, N failed"
+#   make fuzz     each fuzz target for FUZZ_SECONDS
+
+MESON ?= meson
+NINJA ?= ninja
+FUZZ_SECONDS ?= 600
+# A part of a test's name, or a glob.
+ONLY ?=
+
+.PHONY: build deps deps-test run test test-build check fuzz bench crash format install clean
+
+build: deps build/build.ninja
+	$(NINJA) -C build
+
+deps:
+	tools/deps packaging/packages-build.txt
+
+# Without the right to install, tests that need a missing tool are skipped and say so.
+deps-test: deps
+	-tools/deps packaging/packages-test.txt
+
+build/build.ninja:
+	CC=gcc $(MESON) setup build
+
+build-asan/build.ninja:
+	CC=clang $(MESON) setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
+
+build-fuzz/build.ninja:
+	CC=clang $(MESON) setup build-fuzz -Dtests=false -Dfuzz=true \
+		-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
+
+run: build
+	tools/demo
+
+test-build: deps-test build build-asan/build.ninja
+	$(NINJA) -C build meson-test-prereq
+	$(NINJA) -C build-asan meson-test-prereq
+
+test: test-build
+	tests/run --build build --unit-build build-asan $(if $(ONLY),--only '$(ONLY)')
+
+check: build
+	tests/run --build build --kind check
+
+fuzz: deps build-fuzz/build.ninja
+	tools/fuzz build-fuzz $(FUZZ_SECONDS) $(ONLY)
+
+bench: build
+	tools/each 'tests/bench/bench-*' 'tests/bench/bench_*.py'
+
+# The long form of what `make test` does with tests/crash/.
+crash: build
+	POSTHOLD_LONG=1 tests/run --build build --kind script --only 'tests/crash/*'
+
+format:
+	git ls-files -z -co --exclude-standard -- '*.c' '*.h' | xargs -0 -r clang-format -i
+
+install: build
+	$(MESON) install -C build --no-rebuild
+
+clean:
+	rm -rf build build-asan build-fuzz
