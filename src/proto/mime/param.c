@@ -23,6 +23,7 @@ struct reader {
 	struct buf scratch;
 	unsigned flags;
 	struct mime_param raw[MIME_PARAM_SECTIONS_MAX];
+	struct attribute attributes[MIME_PARAM_SECTIONS_MAX]; /* names of raw, taken apart */
 	size_t raw_n;
 	struct mime_param decoded[MIME_PARAM_SECTIONS_MAX];
 	size_t decoded_n;
@@ -111,36 +112,6 @@ static enum err read_value(struct reader *r, struct view *ret)
 	return OK;
 }
 
-/* One attribute "=" value, behind its ";". */
-static enum err read_param(struct reader *r)
-{
-	struct mime_param param = { .name = VIEW_EMPTY };
-
-	skip_cfws(r);
-	if (at_end(r) || peek(r) == ';')
-		return OK; /* ";;" and a last ";" are common */
-	param.name = read_token(r);
-	skip_cfws(r);
-	if (param.name.n == 0 || peek(r) != '=') {
-		r->flags |= MIME_PARAM_JUNK;
-		return OK;
-	}
-	r->at++;
-	skip_cfws(r);
-
-	enum err err = read_value(r, &param.value);
-
-	if (err)
-		return err;
-	if (r->raw_n == MIME_PARAM_SECTIONS_MAX) {
-		r->flags |= MIME_PARAM_MANY;
-		r->at = r->text.n;
-		return OK;
-	}
-	r->raw[r->raw_n++] = param;
-	return OK;
-}
-
 static struct attribute attribute_of(struct view name)
 {
 	struct attribute attribute = { .base = name, .section = -1 };
@@ -168,6 +139,37 @@ static struct attribute attribute_of(struct view name)
 	attribute.section = section;
 	attribute.base = view_head(head, star);
 	return attribute;
+}
+
+/* One attribute "=" value, behind its ";". */
+static enum err read_param(struct reader *r)
+{
+	struct mime_param param = { .name = VIEW_EMPTY };
+
+	skip_cfws(r);
+	if (at_end(r) || peek(r) == ';')
+		return OK; /* ";;" and a last ";" are common */
+	param.name = read_token(r);
+	skip_cfws(r);
+	if (param.name.n == 0 || peek(r) != '=') {
+		r->flags |= MIME_PARAM_JUNK;
+		return OK;
+	}
+	r->at++;
+	skip_cfws(r);
+
+	enum err err = read_value(r, &param.value);
+
+	if (err)
+		return err;
+	if (r->raw_n == MIME_PARAM_SECTIONS_MAX) {
+		r->flags |= MIME_PARAM_MANY;
+		r->at = r->text.n;
+		return OK;
+	}
+	r->attributes[r->raw_n] = attribute_of(param.name);
+	r->raw[r->raw_n++] = param;
+	return OK;
 }
 
 static void add_percent_decoded(struct buf *out, struct view text)
@@ -207,18 +209,18 @@ static const struct mime_param *find_section(struct reader *r, struct view base,
 	const struct mime_param *found = NULL;
 
 	for (size_t i = 0; i < r->raw_n; i++) {
-		struct attribute attribute = attribute_of(r->raw[i].name);
+		const struct attribute *attribute = &r->attributes[i];
 
-		if (attribute.section != section || !view_eq_nocase(attribute.base, base))
+		if (attribute->section != section || !view_eq_nocase(attribute->base, base))
 			continue;
-		if (section < 0 && attribute.extended != *ret_extended)
+		if (section < 0 && attribute->extended != *ret_extended)
 			continue;
 		if (found) {
 			r->flags |= MIME_PARAM_DUPLICATE;
 			continue;
 		}
 		found = &r->raw[i];
-		*ret_extended = attribute.extended;
+		*ret_extended = attribute->extended;
 	}
 	return found;
 }
@@ -228,7 +230,7 @@ static size_t count_base(const struct reader *r, struct view base)
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->raw_n; i++)
-		n += view_eq_nocase(attribute_of(r->raw[i].name).base, base);
+		n += view_eq_nocase(r->attributes[i].base, base);
 	return n;
 }
 
@@ -293,11 +295,11 @@ static enum err decode_base(struct reader *r, struct view base)
 static enum err decode_all(struct reader *r)
 {
 	for (size_t i = 0; i < r->raw_n; i++) {
-		struct view base = attribute_of(r->raw[i].name).base;
+		struct view base = r->attributes[i].base;
 		bool seen = false;
 
 		for (size_t j = 0; j < i && !seen; j++)
-			seen = view_eq_nocase(attribute_of(r->raw[j].name).base, base);
+			seen = view_eq_nocase(r->attributes[j].base, base);
 		if (seen)
 			continue;
 
