@@ -24,7 +24,7 @@ struct date date_of(int64_t seconds, int zone);
 /* ERR_RANGE when a field is outside its range. */
 MUST_USE enum err date_seconds(const struct date *d, int64_t *ret);
 
-/* "Fri, 21 Nov 2026 03:48:54 +0000"   RFC 5322#3.3 */
+/* "Sat, 21 Nov 2026 03:48:54 +0000"   RFC 5322#3.3 */
 void date_add_rfc5322(struct buf *out, int64_t seconds, int zone);
 /* "21-Nov-2026 03:48:54 +0000", day padded with a space   RFC 9051#9 date-time, without quotes */
 void date_add_imap(struct buf *out, int64_t seconds, int zone);
