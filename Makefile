@@ -15,6 +15,7 @@ ONLY ?=
 
 build: deps build/build.ninja
 	$(NINJA) -C build
+	@if [ -x build/src/cli/posthold ]; then ln -sf src/cli/posthold build/posthold; fi
 
 deps:
 	tools/deps packaging/packages-build.txt
