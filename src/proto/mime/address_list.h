@@ -89,8 +89,35 @@ MUST_USE enum err address_list_end(struct address_list_builder *b, struct addres
 /* Frees the builder without a list. */
 void address_list_drop(struct address_list_builder *b);
 
+/* What strict readers do not tolerate: others could read it differently (THREATS 2.6). */
+#define ADDRESS_ODD_REFUSED                                                                        \
+	(ADDRESS_ODD_JUNK | ADDRESS_ODD_UNENDED | ADDRESS_ODD_ROUTE | ADDRESS_ODD_AFTER_ANGLE |    \
+	 ADDRESS_ODD_NO_DOMAIN | ADDRESS_ODD_NO_LOCAL | ADDRESS_ODD_SPACE | ADDRESS_ODD_CONTROL |  \
+	 ADDRESS_ODD_SPEC | ADDRESS_ODD_GROUP | ADDRESS_ODD_EMPTY | ADDRESS_ODD_DEPTH |            \
+	 ADDRESS_ODD_MANY)
+
 /* The entry as an envelope address.  options as in address.h. */
 MUST_USE enum err address_of_entry(const struct address_entry *e, unsigned options,
 				   struct address *ret);
+
+enum {
+	MIME_AUTHORS_MAX = 16, /* addresses in one From */
+};
+
+struct mime_authors {
+	struct address at[MIME_AUTHORS_MAX];
+	size_t n;
+	unsigned odd; /* enum address_odd: of what is tolerated */
+};
+
+/*
+ * Who wrote this message: exactly one From field, readable in one way only.  header: a header or a
+ * whole message.  options: ADDRESS_UTF8 if 8-bit addresses are acceptable.
+ * On an error *ret_why is a static English text ("no From field"), else NULL.
+ * ERR_SYNTAX: refuse with 550 5.7.1.
+ * ERR_LIMIT: more than MIME_AUTHORS_MAX.
+ */
+MUST_USE enum err mime_authors_parse(struct view header, unsigned options, struct mime_authors *ret,
+				     const char **ret_why);
 
 #endif

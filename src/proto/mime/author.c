@@ -1,7 +1,10 @@
 /*
- * proto/mime/author.c: the strict reading of From.
+ * proto/mime/author.c: the strict reading of From, for DMARC, submission rights and spam.
+ *
+ * What two readers could take differently is refused (THREATS 2.6), so that filter, verifier and screen
+ * see the same author.  The interface is in address_list.h.
  */
-#include "proto/mime/author.h"
+#include "proto/mime/address_list.h"
 
 #include "proto/mime/header.h"
 #include "proto/mime/lex.h"
@@ -10,7 +13,7 @@ enum {
 	AUTHOR_ARENA_MAX = 4 * 1024 * 1024, /* one list of ADDRESS_LIST_TEXT_MAX bytes */
 };
 
-/* What makes a list unfit, in the order in which it is told. */
+/* Words for what ADDRESS_ODD_REFUSED holds, in the order in which they are told. */
 static const struct {
 	unsigned odd;
 	const char *why;
@@ -27,7 +30,6 @@ static const struct {
 	{ ADDRESS_ODD_SPACE, "blanks within an address in From" },
 	{ ADDRESS_ODD_EMPTY, "empty address in From" },
 	{ ADDRESS_ODD_SPEC, "invalid address in From" },
-	{ ADDRESS_ODD_JUNK, "unreadable From" },
 };
 
 /*
@@ -70,6 +72,8 @@ static const char *reason_of(const struct address_list *list, unsigned options)
 	for (size_t i = 0; i < ARRAY_LEN(REASONS); i++)
 		if (list->odd & REASONS[i].odd)
 			return REASONS[i].why;
+	if (list->odd & ADDRESS_ODD_REFUSED)
+		return "unreadable From";
 	if ((list->odd & ADDRESS_ODD_8BIT) && !(options & ADDRESS_UTF8))
 		return "8-bit address in From without SMTPUTF8";
 	return list->n ? NULL : "no address in From";
