@@ -73,6 +73,7 @@ static const int pure_calls[] = {
 	SCMP_SYS(getpeername),
 	SCMP_SYS(getsockopt),
 	SCMP_SYS(socketpair),
+	SCMP_SYS(accept4),
 	SCMP_SYS(rseq),
 	SCMP_SYS(membarrier),
 	SCMP_SYS(dup),
@@ -103,7 +104,7 @@ static const int fs_calls[] = {
 
 /* Also the network. */
 static const int net_calls[] = {
-	SCMP_SYS(accept4),  SCMP_SYS(accept),	SCMP_SYS(connect),
+	SCMP_SYS(accept),   SCMP_SYS(connect),
 	SCMP_SYS(bind),	    SCMP_SYS(listen),	SCMP_SYS(setsockopt),
 	SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(splice),
 };
