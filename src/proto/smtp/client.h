@@ -8,7 +8,7 @@
  * The turn, after every event:
  *	1. smtp_client_clock
  *	2. smtp_client_input with everything that was read (also with nothing)
- *	3. write smtp_client_output, then smtp_client_sent
+ *	3. write smtp_client_output, then smtp_client_sent (a reply that comes before is one nobody asked for)
  *	4. perform smtp_client_request
  *
  * Invariants: a reply that nobody asked for ends the connection; what came in clear is forgotten at STARTTLS
@@ -93,7 +93,8 @@ struct smtp_client_rcpt {
 	struct view address;
 	struct view orcpt; /* "type;address", decoded */
 	unsigned notify; /* SMTP_NOTIFY_ */
-	struct smtp_outcome outcome; /* result */
+	struct smtp_outcome outcome; /* result; kind must be SMTP_OUT_UNTRIED before */
+	bool accepted; /* result: RCPT was answered by 2xx */
 };
 
 /* A message to send; everything is the owner's and must live until REPORT was taken. */
@@ -143,22 +144,25 @@ struct smtp_client {
 	struct smtp_outcome last; /* the connection's own outcome: greeting, EHLO, TLS, AUTH, 421 */
 
 	const struct smtp_client_config *config;
-	enum smtp_stage stage;
+	enum smtp_stage stage; /* whose reply is next, or what is going on */
 	enum smtp_client_action action;
 	struct smtp_reply_parser parser;
 	struct buf out;
 	struct smtp_wire wire;
 	bool tls;
-	bool helo_tried;
-	bool dot_sent;
-	bool data_sent; /* DATA went out with the group */
-	bool mail_ok;
+	bool helo; /* HELO was sent: no extensions */
+	bool dirty; /* a transaction was left open: RSET before the next */
+	bool resetting; /* the reply to RSET is next */
+	bool data_sent; /* DATA is out */
+	bool mail_refused;
+	size_t queued; /* replies to commands that have not left yet */
+	size_t due; /* replies to commands that have left */
 	uint64_t mail_n; /* messages on this connection */
 	struct smtp_client_message *message;
-	size_t sent_n; /* recipients whose RCPT is out */
-	size_t answered_n; /* ... and answered; in DOT stage of LMTP: replies seen */
+	size_t tried_n; /* recipients of this transaction */
+	size_t sent_n; /* ... whose RCPT is out */
+	size_t answered_n; /* ... and answered; after the dot (LMTP): those whose reply is in */
 	size_t accepted_n;
-	size_t tried_n; /* recipients of this transaction (RCPTMAX) */
 	int64_t now_ms;
 	int64_t stage_end_ms;
 	int64_t session_end_ms;

@@ -8,10 +8,10 @@
 #ifndef PROTO_SMTP_COMMAND_H
 #define PROTO_SMTP_COMMAND_H
 
+#include "proto/mime/address.h"
 #include "proto/smtp/envelope.h"
 
 enum {
-	SMTP_PARAMS_MAX = 20, /* ESMTP parameters of one command */
 	SMTP_MECHANISM_MAX = 20, /* RFC 4422#3.1 */
 	SMTP_BY_MAX = 999999999, /* RFC 2852#4 */
 	SMTP_HOLD_MAX = 999999999 /* RFC 4865#4 */
@@ -46,13 +46,10 @@ enum {
 	SMTP_IN_ANY = 31
 };
 
-/* mailbox of a path; source route dropped. */
+/* Reverse-path or forward-path. */
 struct smtp_path {
-	struct view address; /* local@domain; empty: <> */
-	struct view local;
-	struct view domain; /* empty: <Postmaster> */
-	bool utf8; /* has octets above 0x7f */
-	bool routed; /* a source route stood before it */
+	struct address addr;
+	bool routed; /* a source route stood before it and was dropped */
 };
 
 struct smtp_mail_args {
@@ -114,8 +111,13 @@ enum smtp_fault smtp_command_parse(const struct smtp_command_row *row, struct vi
 /* A line that an HTTP client would send first. */
 bool smtp_line_is_http(struct view line);
 
-/* Path = "<" [ A-d-l ":" ] Mailbox ">"   RFC 5321#4.1.2; *ret_used octets of text belong to it. */
-MUST_USE enum err smtp_path_parse(struct view text, bool allow_empty, bool allow_postmaster,
-				  struct smtp_path *ret, size_t *ret_used);
+/*
+ * Path = "<" [ A-d-l ":" ] Mailbox ">"   RFC 5321#4.1.2, at the head of text; *ret_used octets belong to it.
+ * options as in proto/mime/address.h.  ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED (needs ADDRESS_UTF8).
+ */
+MUST_USE enum err smtp_path_parse(struct view text, unsigned options, struct smtp_path *ret,
+				  size_t *ret_used);
+/* ORCPT and ENVID values: xtext of printable ASCII, decoded and appended to out.  ERR_SYNTAX, or err of out. */
+MUST_USE enum err smtp_xtext_printable(struct buf *out, struct view xtext);
 
 #endif

@@ -34,7 +34,8 @@ struct smtp_reply_parser {
 	size_t lines;
 	size_t total;
 	unsigned code;
-	bool failed;
+	bool complete; /* the last call returned a reply */
+	enum err failed; /* final */
 };
 
 void smtp_reply_parser_init(struct smtp_reply_parser *p);

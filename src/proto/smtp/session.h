@@ -20,6 +20,7 @@
 #ifndef PROTO_SMTP_SESSION_H
 #define PROTO_SMTP_SESSION_H
 
+#include "proto/mime/address.h"
 #include "proto/smtp/envelope.h"
 #include "proto/smtp/frame.h"
 #include "proto/smtp/header.h"
@@ -55,7 +56,9 @@ struct smtp_server_config {
 	uint64_t future_max_s; /* FUTURERELEASE: longest hold in seconds; 0: not offered */
 	bool strict_from; /* exactly one From field with parsable addresses, else 550 5.7.1 */
 	uint32_t greeting_ms; /* greeting_delay; 0: greet at once */
+	bool ask_sender; /* SENDER and AUTHOR are asked */
 	uint32_t bad_commands;
+	uint32_t bad_commands_auth; /* after log-in */
 	uint32_t auth_tries;
 	uint32_t rcpt_per_message;
 	uint32_t mail_per_session;
@@ -128,7 +131,7 @@ struct smtp_request {
  */
 struct smtp_result {
 	enum smtp_verdict verdict;
-	struct view text;
+	struct view text; /* empty: the verdict's own */
 };
 
 enum smtp_phase {
@@ -141,11 +144,12 @@ enum smtp_phase {
 };
 
 /*
- * Storage is the owner's; every field but env is private.  env may be read while BEGIN, AUTHOR or COMMIT
- * are asked.
+ * Storage is the owner's; every field but env and header.flags is private.  These may be read while BEGIN (env
+ * only), AUTHOR or COMMIT is asked.
  */
 struct smtp_session {
 	struct smtp_envelope env;
+	struct smtp_header_watch header;
 
 	const struct smtp_server_config *config;
 	struct smtp_peer peer;
@@ -155,42 +159,54 @@ struct smtp_session {
 	struct buf out;
 	struct smtp_line_framer line;
 
-	struct buf hello; /* EHLO name */
+	struct buf hello; /* EHLO name; empty: none yet */
 	bool extended; /* EHLO or LHLO, not HELO */
 	bool mail; /* MAIL was accepted */
-	bool sender_asked;
+	bool fresh; /* the clock was never told */
+	bool stopping; /* 421 once the pending commit is answered */
 
-	uint64_t account_id;
-	struct buf account; /* name; empty: not authenticated */
-	struct buf sasl; /* decoded message or partial mechanism name; wiped after use */
+	/* The address being asked about. */
+	struct buf asked; /* local@domain */
+	struct address asked_parts;
+	struct buf asked_orcpt;
+	unsigned asked_notify;
+
 	bool authenticated;
+	bool sasl_open; /* an exchange is under way */
+	bool sasl_final; /* success is known, the client's last empty line is awaited */
+	uint64_t account_id;
+	struct buf account; /* name */
+	struct buf sasl; /* decoded message; wiped after use */
+	struct buf mechanism; /* upper case */
 
 	uint32_t bad_n;
+	uint32_t excused_n; /* errors that follow from a refused MAIL or RCPT and are not counted */
 	uint32_t auth_failed_n;
 	uint32_t mail_n;
 	uint32_t unknown_n;
+	bool rcpt_refused; /* in this transaction */
 
 	/* The message being received. */
 	struct smtp_body_framer body;
-	struct smtp_header_watch header;
-	struct buf id; /* of the message, for Received and for 250 */
-	bool open; /* BEGIN was answered, neither commit nor abort yet */
+	struct buf id;
+	bool open; /* the sink holds octets that are neither committed nor aborted */
 	bool bdat; /* chunks, not DATA */
 	bool bdat_last; /* this chunk is the last */
-	bool bdat_broken; /* a chunk failed: the rest of the transaction is refused */
-	bool data_ready; /* BEGIN done, 354 goes out in the next turn */
-	enum smtp_verdict refusal; /* first reason to refuse the message; SMTP_V_OK: none */
+	bool bdat_told; /* the refusal was answered to an earlier chunk */
+	bool data_ready; /* 354 goes out in the next turn */
+	uint64_t chunk; /* octets of the chunk that waits for BEGIN */
+	enum smtp_verdict refusal; /* why the message is refused; SMTP_V_OK: it is not */
+	struct buf refusal_text;
 	uint64_t written; /* octets given to the sink */
 	size_t author_at; /* next author to ask about */
-	struct smtp_recipient rcpt; /* being looked up */
 
 	/* Time. */
 	int64_t now_ms;
 	int64_t wall_s;
 	int zone_min;
 	int64_t session_end_ms;
-	int64_t wait_end_ms; /* command wait, data time or drain */
-	int64_t rate_end_ms; /* end of the present 60 s window of a body */
+	int64_t wait_end_ms; /* end of the wait for a command, or of a body */
+	int64_t rate_end_ms; /* end of the present window of a body */
 	uint64_t rate_seen; /* body.seen at its start */
 	int64_t delay_end_ms; /* greeting or tarpit; 0: none */
 	enum smtp_verdict delayed; /* reply that is held back */
@@ -215,7 +231,10 @@ int64_t smtp_session_deadline(const struct smtp_session *s);
 
 /* Take input; *ret_used octets were taken.  Never fails: what is wrong is answered. */
 void smtp_session_input(struct smtp_session *s, struct view input, size_t *ret_used);
-/* The client closed its side: an open message is aborted and close is asked. */
+/*
+ * The client closed its side: an open message is aborted and close is asked.  This and smtp_session_shutdown
+ * withdraw a pending request (smtp_session_shutdown: but for COMMIT); its answer must then be dropped.
+ */
 void smtp_session_eof(struct smtp_session *s);
 /* The server stops: 421 4.3.2 now (or after a pending commit was answered). */
 void smtp_session_shutdown(struct smtp_session *s);
@@ -231,7 +250,10 @@ void smtp_session_sender_done(struct smtp_session *s, struct smtp_result result)
 /* tag is kept with the recipient (account, alias, ...). */
 void smtp_session_rcpt_done(struct smtp_session *s, struct smtp_result result, uint64_t tag);
 void smtp_session_auth_challenge(struct smtp_session *s, struct view sasl);
-void smtp_session_auth_ok(struct smtp_session *s, uint64_t account_id, struct view account_name);
+/* final: what the mechanism sends last (SCRAM), or empty; it goes out as a 334 that the client answers by an
+ * empty line before it sees 235. */
+void smtp_session_auth_ok(struct smtp_session *s, uint64_t account_id, struct view account_name,
+			  struct view final);
 /* One of SMTP_V_AUTH_FAILED, _TEMP, _THROTTLED, _MECHANISM, _EXPIRED. */
 void smtp_session_auth_failed(struct smtp_session *s, enum smtp_verdict verdict);
 /* OK, or the reason why no message can be taken now.  id: the message's identifier, printable ASCII. */
@@ -240,6 +262,8 @@ void smtp_session_author_done(struct smtp_session *s, struct smtp_result result)
 /* results: one for all, or (LMTP only) one per recipient of env.rcpt.  After this the message is the owner's. */
 void smtp_session_commit_done(struct smtp_session *s, const struct smtp_result *results, size_t n);
 
+/* A SASL exchange is under way.  When this turns false without the owner's answer it was cancelled. */
+bool smtp_session_sasl_open(const struct smtp_session *s);
 /* For log lines; borrowed. */
 struct view smtp_session_hello(const struct smtp_session *s);
 struct view smtp_session_account(const struct smtp_session *s, uint64_t *ret_id);
