@@ -107,19 +107,22 @@ static void close_multipart(struct scanner *s, struct mime_part *p, bool closed)
 		p->flags |= MIME_PART_EPILOGUE;
 }
 
-/* Close the innermost part: its body ends at the given offset, behind lines LF. */
-static void close_part(struct scanner *s, size_t end, size_t lines)
+/*
+ * Close the innermost part: its body ends at *end, behind *lines LF.  If that is before its body begins,
+ * because the empty line of the header is also the line end before the delimiter, the body is empty and
+ * the parts around it, closed next, end there too.
+ */
+static void close_part(struct scanner *s, size_t *end, size_t *lines)
 {
 	struct open_part *o = innermost(s);
 	struct mime_part *p = o->part;
 
-	if (end < p->body_at) {
-		/* The empty line of the header is also the line end before the delimiter. */
-		end = p->body_at;
-		lines = p->body_lines;
+	if (*end < p->body_at) {
+		*end = p->body_at;
+		*lines = p->body_lines;
 	}
-	p->body_end = end;
-	p->body_lines = lines - p->body_lines;
+	p->body_end = *end;
+	p->body_lines = *lines - p->body_lines;
 	if (p->kind == MIME_MULTIPART)
 		close_multipart(s, p, o->boundary.n == 0);
 	if (o->boundary.n)
@@ -209,6 +212,7 @@ static enum err take_delimiter(struct scanner *s, enum delimiter kind, size_t ta
 			       size_t line_end)
 {
 	size_t gap = line_end_before(s->text, s->at);
+	size_t end = s->at - gap, lines = s->lines - (gap ? 1 : 0);
 	struct mime_part *p = s->open[target].part;
 	enum err err = OK;
 
@@ -221,7 +225,7 @@ static enum err take_delimiter(struct scanner *s, enum delimiter kind, size_t ta
 		return OK;
 	}
 	while (s->depth > target + 1)
-		close_part(s, s->at - gap, s->lines - (gap ? 1 : 0));
+		close_part(s, &end, &lines);
 	if (!p->child)
 		p->preamble_end = s->at;
 	if (kind == DELIMITER)
@@ -302,8 +306,11 @@ enum err mime_scan(struct arena *a, struct view message, struct mime_part **ret_
 		err = end_header(&s, message.n, s.lines);
 	if (err)
 		return err;
+
+	size_t end = message.n;
+
 	while (s.depth > 0)
-		close_part(&s, message.n, s.lines);
+		close_part(&s, &end, &s.lines);
 	*ret_root = root;
 	return OK;
 }
