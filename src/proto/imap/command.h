@@ -199,7 +199,7 @@ enum imap_flag {
 };
 
 struct imap_flag_list {
-	unsigned system; /* enum imap_flag */
+	unsigned flags; /* enum imap_flag */
 	struct imap_views keywords; /* as written, "$Forwarded" */
 };
 

@@ -25,6 +25,7 @@ struct imap_frame_limits {
 	size_t literals; /* octets of all collected literals together */
 	size_t nonsync; /* octets of one non-synchronising literal */
 	uint64_t message; /* octets of a message literal of APPEND; 0: APPEND is not streamed */
+	bool fatal; /* what is too long ends the connection (before log-in) */
 };
 
 /* Before and after log-in; message_size: octets. */
@@ -61,7 +62,6 @@ enum imap_framer_state {
 	IMAP_FRAMER_LITERAL,
 	IMAP_FRAMER_ASKED, /* MESSAGE was returned and not answered */
 	IMAP_FRAMER_DATA,
-	IMAP_FRAMER_DATA_ENDED,
 	IMAP_FRAMER_SKIP, /* to the end of a line that is too long */
 	IMAP_FRAMER_SKIP_LITERAL,
 	IMAP_FRAMER_DEAD,
@@ -74,12 +74,13 @@ struct imap_framer {
 	enum imap_framer_state state;
 	size_t literal_total; /* of this command */
 	size_t literal_count;
+	size_t segment; /* where in text the line behind the last literal begins */
 	uint64_t left; /* octets of the literal that are still to come */
 	uint64_t skipped;
+	bool cr; /* the last octet of the line so far is CR */
 	bool held; /* text was returned and is to be emptied */
 	bool append; /* a message literal has been seen: segments of an APPEND follow */
 	bool nonsync;
-	bool plain; /* the literal may not hold NUL */
 	const char *reply; /* of what is being skipped */
 	char tag[64];
 	size_t tag_n;

@@ -22,11 +22,7 @@ struct imap_pattern {
 
 /* text in UTF-8.  Lives in a.  ERR_LIMIT past IMAP_PATTERN_MAX, ERR_NOMEM. */
 MUST_USE enum err imap_pattern_compile(struct arena *a, struct view text, struct imap_pattern *ret);
-/*
- * Does the whole name match?  "INBOX", alone or as first level, matches in any case.  ret_parent (may be
- * NULL): does some ancestor "a" of the name "a/b" match, or one of its children could ("a/%" for "a")
- * is not asked here.
- */
+/* Does the whole name match?  "INBOX", alone or as first level, matches in any case. */
 bool imap_pattern_match(const struct imap_pattern *p, struct view name);
 
 #endif
