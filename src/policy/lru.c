@@ -1,0 +1,89 @@
+/*
+ * policy/lru.c: see lru.h.
+ */
+#include "policy/lru.h"
+
+void lru_init(struct lru *l, size_t max, const uint8_t secret[16], lru_drop_fn *drop)
+{
+	*l = (struct lru){ .max = max, .drop = drop };
+	/* One more: a new node is in before the oldest leaves. */
+	map_init(&l->map, max + 1, secret);
+}
+
+static void unlink_node(struct lru *l, struct lru_node *node)
+{
+	if (node->newer)
+		node->newer->older = node->older;
+	else
+		l->newest = node->older;
+	if (node->older)
+		node->older->newer = node->newer;
+	else
+		l->oldest = node->newer;
+}
+
+static void link_newest(struct lru *l, struct lru_node *node)
+{
+	node->newer = NULL;
+	node->older = l->newest;
+	if (l->newest)
+		l->newest->newer = node;
+	else
+		l->oldest = node;
+	l->newest = node;
+}
+
+void lru_remove(struct lru *l, struct lru_node *node)
+{
+	unlink_node(l, node);
+	(void)map_remove(&l->map, lru_key(node));
+	free(node->key);
+	node->key = NULL;
+	l->drop(node);
+}
+
+void lru_clear(struct lru *l)
+{
+	while (l->oldest)
+		lru_remove(l, l->oldest);
+}
+
+void lru_done(struct lru *l)
+{
+	lru_clear(l);
+	map_done(&l->map);
+}
+
+struct lru_node *lru_get(struct lru *l, struct view key)
+{
+	struct lru_node *node = map_get(&l->map, key);
+
+	if (node && node != l->newest) {
+		unlink_node(l, node);
+		link_newest(l, node);
+	}
+	return node;
+}
+
+enum err lru_add(struct lru *l, struct lru_node *node, struct view key)
+{
+	enum err err;
+
+	ASSERT(!map_get(&l->map, key));
+	node->key = malloc(size_max(key.n, 1));
+	if (!node->key)
+		return ERR_NOMEM;
+	if (key.n)
+		memcpy(node->key, key.p, key.n);
+	node->key_n = key.n;
+	err = map_put(&l->map, key, node);
+	if (err) {
+		free(node->key);
+		node->key = NULL;
+		return err;
+	}
+	link_newest(l, node);
+	if (l->map.n > l->max)
+		lru_remove(l, l->oldest);
+	return OK;
+}

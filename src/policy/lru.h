@@ -1,0 +1,56 @@
+/*
+ * policy/lru.h: a bounded table by key that forgets what was not used for longest.
+ *
+ * Every table whose keys a peer can choose is one of these: it cannot grow, only forget.  Nodes are
+ * embedded in, and are the first member of, the caller's structures; drop frees them.
+ */
+#ifndef POLICY_LRU_H
+#define POLICY_LRU_H
+
+#include "base/map.h"
+
+struct lru_node {
+	struct lru_node *newer;
+	struct lru_node *older;
+	char *key; /* owned by the table */
+	size_t key_n;
+};
+
+typedef void lru_drop_fn(struct lru_node *node);
+
+struct lru {
+	struct map map;
+	struct lru_node *newest;
+	struct lru_node *oldest;
+	size_t max;
+	lru_drop_fn *drop;
+};
+
+/* secret: 16 random octets.  drop frees the structure around a node that leaves the table. */
+void lru_init(struct lru *l, size_t max, const uint8_t secret[16], lru_drop_fn *drop);
+/* Drops all. */
+void lru_done(struct lru *l);
+void lru_clear(struct lru *l);
+
+/* NULL if absent; what is found becomes the newest.  Borrowed until the table changes. */
+struct lru_node *lru_get(struct lru *l, struct view key);
+/*
+ * Add a node whose key (copied) is absent; a full table drops its oldest.  The node is the table's from
+ * then on.  ERR_NOMEM: the caller keeps the node.
+ */
+MUST_USE enum err lru_add(struct lru *l, struct lru_node *node, struct view key);
+/* Take out and drop. */
+void lru_remove(struct lru *l, struct lru_node *node);
+
+static inline size_t lru_count(const struct lru *l)
+{
+	return l->map.n;
+}
+
+/* Borrowed while the node is in the table. */
+static inline struct view lru_key(const struct lru_node *node)
+{
+	return view_of(node->key, node->key_n);
+}
+
+#endif
