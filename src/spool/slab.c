@@ -1,0 +1,172 @@
+/*
+ * spool/slab.c: octets of segments in memory, aligned for O_DIRECT.
+ *
+ * Records are laid out in slabs exactly as they will lie on disk, so that a commit is one write a slab and
+ * the written slab serves the dispatch without another copy.  A record never crosses slabs.  Every
+ * commit ends on a block boundary.
+ */
+#include "spool/internal.h"
+
+static void slab_free(struct journal *j, struct slab *slab)
+{
+	j->slab_bytes -= slab->size;
+	if (slab->size == JOURNAL_SLAB && !j->free_slab) {
+		j->free_slab = slab;
+		return;
+	}
+	free(slab->bytes);
+	free(slab);
+}
+
+static struct slab *slab_alloc(struct journal *j, size_t size)
+{
+	struct slab *slab = NULL;
+	char *bytes;
+
+	if (size == JOURNAL_SLAB && j->free_slab) {
+		slab = j->free_slab;
+		j->free_slab = NULL;
+		bytes = slab->bytes;
+	} else {
+		slab = malloc(sizeof(*slab));
+		bytes = aligned_alloc(SPOOL_BLOCK, size);
+	}
+	if (!slab || !bytes) {
+		free(slab);
+		free(bytes);
+		return NULL;
+	}
+	*slab = (struct slab){ .size = size, .bytes = bytes };
+	j->slab_bytes += size;
+	return slab;
+}
+
+/* Zeros up to the next block, in slab and segment. */
+static void pad(struct slab *slab)
+{
+	size_t up = (size_t)spool_block_up(slab->used);
+
+	memset(slab->bytes + slab->used, 0, up - slab->used);
+	slab->used = up;
+	slab->segment->tail = slab->base + up;
+}
+
+enum err slab_room(struct journal *j, size_t n, struct slab **ret, size_t *ret_at)
+{
+	struct segment *s = j->newest;
+	struct slab *slab = j->slabs_end;
+
+	if (!slab || slab->segment != s || slab->base + slab->used != s->tail ||
+	    n > slab->size - slab->used) {
+		if (slab && slab->used % SPOOL_BLOCK)
+			pad(slab);
+		slab = slab_alloc(j, size_max(JOURNAL_SLAB, (size_t)spool_block_up(n)));
+		if (!slab)
+			return ERR_NOMEM;
+		slab->segment = s;
+		slab->base = s->tail;
+		ASSERT(s->tail % SPOOL_BLOCK == 0);
+		if (j->slabs_end)
+			j->slabs_end->next = slab;
+		else
+			j->slabs = slab;
+		j->slabs_end = slab;
+	}
+	*ret = slab;
+	*ret_at = slab->used;
+	slab->used += n;
+	s->tail = slab->base + slab->used;
+	return OK;
+}
+
+const struct slab *slab_find(const struct journal *j, const struct segment *s, uint64_t at,
+			     uint64_t n)
+{
+	for (const struct slab *slab = j->slabs; slab; slab = slab->next)
+		if (slab->segment == s && at >= slab->base && at + n <= slab->base + slab->used)
+			return slab;
+	return NULL;
+}
+
+static void drop(struct journal *j, struct slab **at, struct slab *before)
+{
+	struct slab *slab = *at;
+
+	*at = slab->next;
+	if (j->slabs_end == slab)
+		j->slabs_end = before;
+	slab_free(j, slab);
+}
+
+void slab_trim(struct journal *j, size_t most)
+{
+	while (j->slab_bytes > most && j->slabs && j->slabs->written == j->slabs->used)
+		drop(j, &j->slabs, NULL);
+}
+
+void slab_forget(struct journal *j, const struct segment *s)
+{
+	struct slab *before = NULL;
+	struct slab **at = &j->slabs;
+
+	while (*at) {
+		if ((*at)->segment == s) {
+			drop(j, at, before);
+		} else {
+			before = *at;
+			at = &(*at)->next;
+		}
+	}
+}
+
+struct slab_mark slab_mark(const struct journal *j)
+{
+	return (struct slab_mark){
+		.slab = j->slabs_end,
+		.used = j->slabs_end ? j->slabs_end->used : 0,
+		.segment = j->newest,
+		.tail = j->newest->tail,
+	};
+}
+
+void slab_rollback(struct journal *j, const struct slab_mark *m)
+{
+	struct slab **at = m->slab ? &m->slab->next : &j->slabs;
+
+	while (*at)
+		drop(j, at, m->slab);
+	if (m->slab)
+		m->slab->used = m->used;
+	m->segment->tail = m->tail;
+}
+
+enum err slab_write_all(struct journal *j, struct segment **ret_failed)
+{
+	for (struct slab *slab = j->slabs; slab; slab = slab->next) {
+		enum err err;
+
+		if (slab->written == slab->used)
+			continue;
+		pad(slab);
+		err = segment_write(slab->segment, slab->bytes + slab->written,
+				    slab->used - slab->written, slab->base + slab->written);
+		if (err) {
+			*ret_failed = slab->segment;
+			return err;
+		}
+		slab->written = slab->used;
+		slab->segment->durable = slab->base + slab->used;
+	}
+	return OK;
+}
+
+void slab_done(struct journal *j)
+{
+	while (j->slabs)
+		drop(j, &j->slabs, NULL);
+	if (j->free_slab) {
+		free(j->free_slab->bytes);
+		free(j->free_slab);
+		j->free_slab = NULL;
+	}
+}
