@@ -1,0 +1,61 @@
+/* See fixture.h. */
+#include "directory/fixture.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+const struct lookup_rules fixture_rules = { .separators = VIEW_INIT("+"), .depth = 10 };
+
+int fixture_setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/posthold-directory-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	(void)snprintf(f->path, sizeof(f->path), "%s/directory.db", f->dir);
+	assert_int_equal(password_init(), OK);
+	assert_int_equal(directory_open(f->path, &f->d), OK);
+	*state = f;
+	return 0;
+}
+
+int fixture_teardown(void **state)
+{
+	struct fixture *f = *state;
+	DIR *dir;
+	struct dirent *entry;
+
+	directory_close(f->d);
+	dir = opendir(f->dir);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.')
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	(void)closedir(dir);
+	assert_int_equal(rmdir(f->dir), 0);
+	free(f);
+	return 0;
+}
+
+void fixture_reopen(struct fixture *f)
+{
+	directory_close(f->d);
+	f->d = NULL;
+	assert_int_equal(directory_open(f->path, &f->d), OK);
+}
+
+uint64_t fixture_account(struct fixture *f, const char *address)
+{
+	struct directory_account_new a = { .address = view_str(address), .now = NOW };
+	uint64_t id = 0;
+
+	assert_int_equal(directory_account_add(f->d, &a, &id), OK);
+	assert_int_not_equal(id, 0);
+	return id;
+}
+
+enum err fixture_alias(struct fixture *f, const char *address, const char *target)
+{
+	return directory_alias_add(f->d, &fixture_rules, view_str(address), view_str(target));
+}
