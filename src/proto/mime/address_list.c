@@ -457,7 +457,9 @@ static void push_mailbox(struct lister *l)
 		note(l, ADDRESS_ODD_NAME_ADDRESS);
 	note_bytes(l, e->mailbox);
 	note_bytes(l, e->host);
-	if (e->mailbox.p && e->host.p && address_make(e->mailbox, e->host, ADDRESS_UTF8, &address))
+	if (e->mailbox.p && e->host.p &&
+	    (address_make(e->mailbox, e->host, ADDRESS_UTF8, &address) ||
+	     (!e->local_quoted && address_needs_quotes(e->mailbox))))
 		note(l, ADDRESS_ODD_SPEC);
 	push(l);
 }
