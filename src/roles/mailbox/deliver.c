@@ -1,0 +1,298 @@
+/*
+ * roles/mailbox/deliver.c: messages from the queue into the store.
+ *
+ * All that arrive in one turn are one transaction, together with their marks, so that a replayed
+ * delivery is recognised.  Answers come from memory; the journal stays the durable copy until a sync
+ * of the store, which the queue is told as "durable".
+ */
+#include "mailbox.h"
+
+#include <sys/mman.h>
+
+#include "base/arena.h"
+#include "ipc/types.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+
+enum { BATCH_BYTES_MAX = 256 * 1024 * 1024, RETURN_PATH_MAX = 400 };
+
+struct waiting {
+	uint64_t sequence;
+	uint32_t recipient;
+	uint64_t trace;
+	uint64_t mailbox;
+	struct view bytes;
+	int64_t received_ms;
+};
+
+struct deliveries {
+	struct mailbox *mailbox;
+	struct ipc_chan *chan;
+	struct loop_defer run;
+	struct arena arena; /* the bytes of the batch */
+	struct waiting batch[DELIVER_BATCH_MAX];
+	size_t count;
+	uint64_t answered; /* with OK, on this channel */
+	uint64_t durable;
+	uint64_t unsynced_bytes;
+};
+
+bool deliver_waiting(const struct mailbox *m)
+{
+	const struct deliveries *d = m->deliveries;
+
+	return d && (d->count > 0 || d->answered != d->durable);
+}
+
+static enum deliver_status status_of(enum err err)
+{
+	switch (err) {
+	case OK: return DELIVER_OK;
+	case ERR_QUOTA: return DELIVER_QUOTA;
+	case ERR_LIMIT: return DELIVER_FAILED;
+	default: return DELIVER_TEMPORARY;
+	}
+}
+
+static enum err answer(struct deliveries *d, uint64_t sequence, uint32_t recipient, enum err err)
+{
+	struct deliver_done m = { .sequence = sequence,
+				  .recipient = recipient,
+				  .status = (uint8_t)status_of(err) };
+
+	if (err)
+		m.reason = view_str(err == ERR_QUOTA ? "the mailbox is full" : err_text(err));
+	else
+		d->answered++;
+	return deliver_send_done(d->chan, &m);
+}
+
+static void log_stored(const struct mailbox *m, const struct waiting *w, const struct store_put_result *r)
+{
+	if (r->err)
+		LOG_WARNING("mailbox.refused", "a message cannot be stored now", LOG_ID("trace", w->trace),
+			    LOG_UINT("account", m->account), LOG_ERR(r->err));
+	else if (!r->replayed)
+		LOG_INFO("mailbox.stored", "stored a message", LOG_ID("trace", w->trace),
+			 LOG_UINT("account", m->account), LOG_UINT("uid", r->uid),
+			 LOG_UINT("size", w->bytes.n));
+}
+
+static void answer_batch(struct deliveries *d, enum err err, const struct store_put_result *results)
+{
+	struct mailbox *m = d->mailbox;
+
+	for (size_t i = 0; i < d->count && d->chan; i++) {
+		struct waiting *w = &d->batch[i];
+		enum err one = err ? err : results[i].err;
+
+		if (err)
+			LOG_ERROR("mailbox.store", "cannot store messages", LOG_ID("trace", w->trace),
+				  LOG_UINT("account", m->account), LOG_ERR(err));
+		else
+			log_stored(m, w, &results[i]);
+		if (!one) {
+			m->delivered++;
+			d->unsynced_bytes += w->bytes.n;
+		}
+		if (answer(d, w->sequence, w->recipient, one))
+			LOG_WARNING("mailbox.answer", "the queue is gone; it will ask again");
+	}
+}
+
+static void on_run(void *ctx)
+{
+	struct deliveries *d = ctx;
+	struct mailbox *m = d->mailbox;
+	static struct store_put items[DELIVER_BATCH_MAX];
+	static struct store_put_result results[DELIVER_BATCH_MAX];
+	static struct store_target targets[DELIVER_BATCH_MAX];
+	enum err err;
+
+	if (d->count == 0)
+		return;
+	for (size_t i = 0; i < d->count; i++) {
+		const struct waiting *w = &d->batch[i];
+
+		targets[i] = (struct store_target){ .mailbox = w->mailbox };
+		items[i] = (struct store_put){
+			.bytes = w->bytes,
+			.fd = -1,
+			.targets = &targets[i],
+			.target_n = 1,
+			.date = w->received_ms / 1000,
+			.marked = true,
+			.mark = { w->sequence, w->recipient },
+		};
+	}
+	store_origin_set(m->store, NULL);
+	err = store_put(m->store, STORE_DELIVER, items, d->count, results);
+	answer_batch(d, err, results);
+	d->count = 0;
+	arena_clear(&d->arena);
+	mailbox_touch(m);
+	if (d->unsynced_bytes >= role_config(m->role)->checkpoint_bytes)
+		mailbox_sync(m);
+	else if (!loop_timer_is_set(&m->sync_timer))
+		loop_timer_set(&m->sync_timer, (int64_t)role_config(m->role)->checkpoint_time);
+}
+
+/* The folder that the sub-address asks for, if the owner made one of that name; else INBOX. */
+static uint64_t find_mailbox(struct mailbox *m, struct view name)
+{
+	const struct store_mailbox *box = name.n ? store_mailbox_by_name(m->store, name) : NULL;
+
+	if (!box || !box->selectable)
+		box = store_mailbox_by_name(m->store, VIEW("INBOX"));
+	return box ? box->id : 0;
+}
+
+/* Return-Path and the message, in the arena.   RFC 5321#4.4 */
+static enum err gather(struct deliveries *d, const struct deliver_put *m, struct view body, struct view *ret)
+{
+	struct buf CLEANUP(buf_done) field = BUF_INIT(RETURN_PATH_MAX);
+	struct view sender = m->sender;
+	char *room;
+
+	for (size_t i = 0; i < sender.n; i++)
+		if (sender.p[i] == '\r' || sender.p[i] == '\n')
+			return ERR_SYNTAX;
+	buf_addf(&field, "Return-Path: <" VIEW_FMT ">\r\n", VIEW_ARG(sender));
+	if (buf_err(&field))
+		return buf_err(&field);
+	room = arena_alloc(&d->arena, field.n + body.n);
+	if (!room)
+		return ERR_NOMEM;
+	memcpy(room, field.p, field.n);
+	memcpy(room + field.n, body.p, body.n);
+	*ret = view_of(room, field.n + body.n);
+	return OK;
+}
+
+static enum err gather_put(struct deliveries *d, const struct deliver_put *m, int fd, struct view *ret)
+{
+	void *at;
+	enum err err;
+
+	if (fd < 0)
+		return m->body_n == m->payload.n ? gather(d, m, m->payload, ret) : ERR_PEER;
+	if (m->body_n == 0 || m->body_n > role_config(d->mailbox->role)->message_size * 2)
+		return ERR_LIMIT;
+	at = mmap(NULL, m->body_n, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (at == MAP_FAILED)
+		return ERR_NOMEM;
+	err = gather(d, m, view_of(at, m->body_n), ret);
+	munmap(at, m->body_n);
+	return err;
+}
+
+static enum err on_put(void *ctx, const struct deliver_put *m, int *fd)
+{
+	struct deliveries *d = ctx;
+	struct mailbox *box = d->mailbox;
+	struct waiting *w;
+	enum err err;
+
+	if (!box->store || box->stopping)
+		return answer(d, m->sequence, m->recipient, ERR_BUSY);
+	if (d->count == DELIVER_BATCH_MAX)
+		on_run(d);
+	w = &d->batch[d->count];
+	err = gather_put(d, m, *fd, &w->bytes);
+	if (err == ERR_NOMEM && d->count > 0) {
+		on_run(d);
+		w = &d->batch[0];
+		err = gather_put(d, m, *fd, &w->bytes);
+	}
+	if (err == ERR_PEER)
+		return err;
+	if (err)
+		return answer(d, m->sequence, m->recipient, err == ERR_NOMEM ? ERR_BUSY : err);
+	w->sequence = m->sequence;
+	w->recipient = m->recipient;
+	w->trace = m->trace;
+	w->received_ms = m->received_ms;
+	w->mailbox = find_mailbox(box, m->mailbox);
+	d->count++;
+	loop_defer_add(&d->run);
+	return OK;
+}
+
+static enum err on_checkpoint(void *ctx, const struct deliver_checkpoint *m)
+{
+	struct deliveries *d = ctx;
+	struct deliver_checkpointed done;
+
+	on_run(d);
+	done.ok = mailbox_sync(d->mailbox) == OK;
+	return deliver_send_checkpointed(d->chan, &done);
+}
+
+static enum err on_settled(void *ctx, const struct deliver_settled *m)
+{
+	struct deliveries *d = ctx;
+
+	if (d->mailbox->store)
+		store_marks_forget(d->mailbox->store, m->below);
+	return OK;
+}
+
+static const struct deliver_server_ops deliver_ops = { on_put, on_checkpoint, on_settled };
+
+static enum err on_message(void *ctx, uint16_t type, struct view body, int *fd)
+{
+	return deliver_server_dispatch(&deliver_ops, ctx, type, body, fd);
+}
+
+static void on_closed(void *ctx, enum err why)
+{
+	struct deliveries *d = ctx;
+
+	if (why != ERR_EOF)
+		LOG_ERROR("mailbox.protocol", "the queue broke the rules of its channel", LOG_ERR(why));
+	on_run(d);
+	ipc_chan_free(d->chan);
+	d->chan = NULL;
+	d->answered = d->durable = 0;
+}
+
+static const struct ipc_ops deliver_ipc = { on_message, on_closed, NULL };
+
+void deliver_durable(struct mailbox *m)
+{
+	struct deliveries *d = m->deliveries;
+
+	if (!d)
+		return;
+	d->unsynced_bytes = 0;
+	if (!d->chan || d->durable == d->answered)
+		return;
+	d->durable = d->answered;
+	if (deliver_send_durable(d->chan, &(struct deliver_durable){ d->durable }))
+		LOG_WARNING("mailbox.answer", "the queue is gone; it will ask again");
+}
+
+void deliver_channel_take(struct mailbox *m, int fd)
+{
+	struct deliveries *d = m->deliveries;
+
+	if (!d) {
+		d = calloc(1, sizeof(*d));
+		if (!d) {
+			fd_close(&fd);
+			return;
+		}
+		d->mailbox = m;
+		arena_init(&d->arena, BATCH_BYTES_MAX);
+		loop_defer_init(&d->run, role_loop(m->role), on_run, d);
+		m->deliveries = d;
+	}
+	if (d->chan) {
+		on_run(d);
+		ipc_chan_free(d->chan);
+	}
+	d->chan = NULL;
+	d->answered = d->durable = 0;
+	if (ipc_chan_new(role_loop(m->role), fd, &deliver_channel, IPC_SERVER, &deliver_ipc, d, &d->chan))
+		d->chan = NULL;
+}

@@ -1,0 +1,77 @@
+/*
+ * roles/mailbox/mailbox.h: the process of one account, between its channels and its store.
+ *
+ * It holds the account's key and folder and nothing else: whoever breaks it by a message or a command
+ * owns the mail that was theirs already.
+ */
+#ifndef ROLES_MAILBOX_MAILBOX_H
+#define ROLES_MAILBOX_MAILBOX_H
+
+#include "imap/digest.h"
+#include "imap/session.h"
+#include "ipc/deliver.h"
+#include "store/store.h"
+#include "sys/role.h"
+#include "sys/stream.h"
+
+enum {
+	QUIET_TRIM_MS = 3000, /* without work for so long: give back memory */
+	STOP_FLUSH_MS = 1000, /* time for the last words to leave */
+	DELIVER_BATCH_MAX = 512,
+};
+
+struct mailbox;
+struct deliveries;
+
+struct session {
+	struct session *next;
+	struct mailbox *mailbox;
+	struct stream stream;
+	struct imap_session *imap;
+	struct loop_defer turn;
+	struct loop_timer again; /* more work, after others had their turn */
+	struct loop_timer deadline;
+	uint64_t id;
+	int64_t stalled_since; /* output waits unread since, or 0 */
+	bool dead;
+};
+
+struct mailbox {
+	struct role *role;
+	uint64_t account;
+	char name[321]; /* login name, from the first session */
+	int dir;
+	int keys_fd;
+	struct store *store;
+	struct digest_maker digest;
+	struct imap_session_config imap;
+	struct session *sessions;
+	size_t session_count;
+	struct deliveries *deliveries;
+	struct loop_defer sweep;
+	struct loop_timer sync_timer, idle_timer, stop_timer;
+	int64_t last_work_ms;
+	bool trimmed;
+	bool stopping;
+	uint64_t delivered, served;
+};
+
+/* sessions.c */
+void sessions_add(struct mailbox *m, const struct role_session *s, int fd);
+void sessions_bye(struct mailbox *m, const char *text);
+void sessions_sweep(struct mailbox *m);
+
+/* deliver.c */
+void deliver_channel_take(struct mailbox *m, int fd);
+/* Is anything accepted but not yet stored or synced? */
+bool deliver_waiting(const struct mailbox *m);
+/* Everything answered so far is durable: tell the queue. */
+void deliver_durable(struct mailbox *m);
+
+/* main.c */
+/* Something happened: the account is in use. */
+void mailbox_touch(struct mailbox *m);
+/* Make all durable; logs on failure. */
+enum err mailbox_sync(struct mailbox *m);
+
+#endif
