@@ -148,7 +148,7 @@ static const struct smtp_command_row table[] = {
 	{ "EXPN",     SMTP_EXPN,     SMTP_IN_ANY,  parse_something, "RFC 5321#4.1.1.7" },
 	{ "HELP",     SMTP_HELP,     SMTP_IN_ANY,  parse_anything,  "RFC 5321#4.1.1.8" },
 	{ "QUIT",     SMTP_QUIT,     SMTP_IN_ANY,  parse_nothing,   "RFC 5321#4.1.1.10" },
-	{ "AUTH",     SMTP_AUTH,     INSIDE,	   parse_auth,	    "RFC 4954#4" },
+	{ "AUTH",     SMTP_AUTH,     SMTP_IN_READY,	   parse_auth,	    "RFC 4954#4" },
 	{ "STARTTLS", SMTP_STARTTLS, OUTSIDE,	   parse_nothing,   "RFC 3207#4" },
 };
 /* clang-format on */

@@ -49,13 +49,28 @@ static bool ends_in_cr(const struct smtp_line_framer *f)
 	return f->partial.n && f->partial.p[f->partial.n - 1] == '\r';
 }
 
+/* Remember how a too long line begins, so that its command can be told. */
+static void line_head(struct smtp_line_framer *f, struct view part)
+{
+	size_t n = size_min(f->partial.n, sizeof(f->head));
+	size_t more = size_min(part.n, sizeof(f->head) - n);
+
+	memset(f->head, 0, sizeof(f->head));
+	if (n)
+		memcpy(f->head, f->partial.p, n);
+	if (more)
+		memcpy(f->head + n, part.p, more);
+}
+
 /* Drop octets of a line that is known to be too long; only its last CR is kept, to see the end. */
 static enum err line_skip(struct smtp_line_framer *f, struct view part, bool ended)
 {
 	bool cr = part.n ? part.p[part.n - 1] == '\r' : ends_in_cr(f);
 
-	if (!f->skipped)
+	if (!f->skipped) {
 		f->skipped = f->partial.n;
+		line_head(f, part);
+	}
 	f->skipped += part.n;
 	buf_wipe(&f->partial);
 	if (f->skipped > SMTP_LINE_SKIP_MAX)

@@ -22,6 +22,7 @@ enum {
 struct smtp_line_framer {
 	struct buf partial; /* the beginning of a line whose end has not come */
 	size_t skipped; /* octets of a too long line that were dropped */
+	char head[8]; /* of a too long line: its first octets */
 	bool held; /* partial was returned and is to be emptied */
 };
 

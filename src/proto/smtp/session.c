@@ -244,6 +244,19 @@ static void greeting_step(struct smtp_session *s, bool more)
 		greet(s);
 }
 
+static void line_too_long(struct smtp_session *s)
+{
+	bool auth = s->phase == SMTP_PHASE_SASL ||
+		    view_starts_nocase(view_of(s->line.head, sizeof(s->line.head)), VIEW("AUTH "));
+
+	session_wait_command(s);
+	if (s->phase == SMTP_PHASE_SASL) {
+		s->auth_failed_n++;
+		session_sasl_end(s);
+	}
+	session_reply_bad(s, auth ? SMTP_V_AUTH_LINE_TOO_LONG : SMTP_V_LINE_TOO_LONG);
+}
+
 /* Frame one line and run it; the result counts octets taken. */
 static size_t line_step(struct smtp_session *s, struct view input)
 {
@@ -254,13 +267,7 @@ static size_t line_step(struct smtp_session *s, struct view input)
 	switch (err) {
 	case OK: session_line(s, line, used < input.n); break;
 	case ERR_AGAIN: break;
-	case ERR_LIMIT:
-		session_wait_command(s);
-		session_reply_bad(s, s->phase == SMTP_PHASE_SASL ? SMTP_V_AUTH_LINE_TOO_LONG
-								 : SMTP_V_LINE_TOO_LONG);
-		if (s->phase == SMTP_PHASE_SASL)
-			session_sasl_end(s);
-		break;
+	case ERR_LIMIT: line_too_long(s); break;
 	case ERR_NOMEM: session_reply(s, SMTP_V_SHUTDOWN); break;
 	case ERR_RANGE:
 		session_reply(s, SMTP_V_LINE_TOO_LONG);
