@@ -242,7 +242,7 @@ static void qp_soft(struct mime_decoder *d, uint8_t c, struct buf *out)
 	} else {
 		struct view blanks = view_of(d->held, d->held_n);
 
-		if (d->have == QP_SOFT_CR && d->held_n < MIME_QP_HELD_MAX) {
+		if (d->have == QP_SOFT_CR) {
 			d->held[d->held_n] = '\r';
 			blanks.n++;
 		}

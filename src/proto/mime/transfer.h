@@ -44,7 +44,7 @@ struct mime_decoder {
 	uint8_t pad; /* base64: = seen at the end of the quantum */
 	uint8_t hex; /* quoted-printable: first digit of an escape */
 	bool padded; /* base64: a quantum ended in = */
-	char held[MIME_QP_HELD_MAX];
+	char held[MIME_QP_HELD_MAX + 1]; /* and a CR */
 	size_t held_n;
 };
 
