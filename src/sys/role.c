@@ -381,6 +381,11 @@ int role_main(int argc, char **argv, const struct role_spec *spec, void *ctx)
 	};
 	enum err err;
 
+	if (argc == 2 && strcmp(argv[1], "--describe") == 0) {
+		printf("%s\t%s\t%s\t%s\n", spec->name, sandbox_class_name(spec->sandbox),
+		       spec->threads ? "threads" : "-", spec->read_etc ? "etc" : "-");
+		return 0;
+	}
 	buf_init(&role.new_config, CONFIG_TEXT_MAX);
 	if (fcntl(LIFECYCLE_FD, F_GETFD) < 0) {
 		fprintf(stderr, "posthold-%s: is started by posthold-supervisor, not by hand.\n",
