@@ -195,6 +195,13 @@ void stream_send(struct stream *s)
 		loop_defer_add(&s->flush);
 }
 
+void stream_consume(struct stream *s, size_t n)
+{
+	buf_consume(&s->in, n);
+	if (!s->ended)
+		loop_defer_add(&s->flush);
+}
+
 void stream_pause(struct stream *s)
 {
 	s->paused = true;
@@ -206,7 +213,8 @@ void stream_resume(struct stream *s)
 	if (s->ended)
 		return;
 	s->paused = false;
-	want(s);
+	/* Input takes bytes: look at the end of the turn whether there is room to read again. */
+	loop_defer_add(&s->flush);
 	if (s->in.n > 0)
 		s->ops->input(s->ctx);
 }

@@ -53,6 +53,9 @@ void stream_write(struct stream *s, struct view bytes);
 void stream_send(struct stream *s);
 /* Try to send now instead of at the end of the turn. */
 void stream_flush(struct stream *s);
+/* Take the first n bytes of s->in outside the input callback: reading goes on if it had stopped for
+ * want of room.  (Inside the callback buf_consume is enough.) */
+void stream_consume(struct stream *s, size_t n);
 /* Stop and go on reading; resume also calls input at once for bytes that wait: call it last. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);

@@ -60,7 +60,8 @@ static void on_turn(void *ctx)
 		return;
 	mailbox_touch(s->mailbox);
 	taken = imap_session_input(s->imap, buf_view(&s->stream.in));
-	buf_consume(&s->stream.in, taken);
+	if (taken > 0)
+		stream_consume(&s->stream, taken);
 	more = imap_session_run(s->imap);
 	move_output(s);
 	if (imap_session_closed(s->imap) && imap_session_output(s->imap).n == 0) {
