@@ -7,7 +7,7 @@
  *
  * One process, one thread, one struct store per account.  Nothing here logs.  Unless said otherwise:
  * ERR_IO and ERR_FULL mean that nothing was applied; ERR_CORRUPT that stored bytes fail their check;
- * ERR_NOMEM.  After ERR_IO a store may refuse all further writes with ERR_STATE until it is reopened.
+ * ERR_NOMEM.  After ERR_IO a store may refuse all further writes with ERR_WRONG_STATE until it is reopened.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -189,7 +189,7 @@ MUST_USE enum err store_mailbox_create(struct store *store, struct view name, ui
 				       uint64_t *ret_id);
 /*
  * Delete with all messages.  With children the name stays and becomes \Noselect.  ERR_NOTFOUND;
- * ERR_DENIED for INBOX; ERR_STATE when it is \Noselect already and has children.
+ * ERR_DENIED for INBOX; ERR_WRONG_STATE when it is \Noselect already and has children.
  */
 MUST_USE enum err store_mailbox_delete(struct store *store, struct view name);
 /*
@@ -242,7 +242,7 @@ struct store_snapshot {
 	bool gone; /* the mailbox was deleted; n is 0 */
 };
 
-/* ERR_NOTFOUND; ERR_STATE for \Noselect.  Give back with store_mailbox_release. */
+/* ERR_NOTFOUND; ERR_WRONG_STATE for \Noselect.  Give back with store_mailbox_release. */
 MUST_USE enum err store_mailbox_load(struct store *store, uint64_t mailbox,
 				     const struct store_snapshot **ret);
 void store_mailbox_release(struct store *store, const struct store_snapshot *snapshot);
@@ -300,7 +300,8 @@ struct store_put {
 };
 
 struct store_put_result {
-	enum err err; /* of this message alone: OK, ERR_QUOTA, ERR_NOTFOUND, ERR_LIMIT, ERR_STATE */
+	enum err
+		err; /* of this message alone: OK, ERR_QUOTA, ERR_NOTFOUND, ERR_LIMIT, ERR_WRONG_STATE */
 	bool replayed; /* the mark was known: nothing was done, err is OK */
 	uint64_t blob;
 	uint32_t uid; /* in the first target */
@@ -325,7 +326,7 @@ bool store_mark_known(const struct store *store, struct store_mark mark);
 /*
  * Copy, or move (copy and expunge in one transaction), the messages of set that exist.  The lists,
  * each may be NULL, receive old and new UIDs pairwise for COPYUID.  Target's UIDVALIDITY is in its
- * struct store_mailbox.  ERR_NOTFOUND: no such mailbox; ERR_STATE: \Noselect; ERR_QUOTA (not for a move).
+ * struct store_mailbox.  ERR_NOTFOUND: no such mailbox; ERR_WRONG_STATE: \Noselect; ERR_QUOTA (not for a move).
  */
 MUST_USE enum err store_copy(struct store *store, uint64_t from, struct store_uids set, uint64_t to,
 			     struct store_uid_list *ret_old, struct store_uid_list *ret_new);
