@@ -157,7 +157,7 @@ static enum delimiter match_one(struct view line, struct view boundary, bool who
 	if (whole)
 		return NO_DELIMITER;
 	if (ascii_is_blank(view_at(rest, 0)))
-		return DELIMITER;
+		return view_eq(view_trim(rest), VIEW("--")) ? CLOSE_DELIMITER : DELIMITER;
 	return rest.n > 2 && view_starts(rest, VIEW("--")) && ascii_is_blank(view_at(rest, 2))
 		       ? CLOSE_DELIMITER
 		       : NO_DELIMITER;

@@ -83,6 +83,10 @@ static void test_multipart(void **state)
 	/* Transport padding, and text behind the boundary (RFC 2046#5.1.1). */
 	check_scan(MIXED "--b  \t\r\n\r\none\r\n--b ignored\r\n\r\ntwo\r\n--b-- ignored\r\nend",
 		   "multipart/mixed{text/plain<one>,text/plain<two>}");
+	/* A boundary cannot end in a blank, but some are declared so. */
+	check_scan(
+		"Content-Type: multipart/mixed; boundary=\"b  \"\r\n\r\n--b  \r\n\r\n1\r\n--b  --",
+		"multipart/mixed{text/plain<1>}");
 	/* Not a boundary. */
 	check_scan(MIXED "--b\r\n\r\n--bc\r\n--\r\n-b\r\n --b\r\nx--b\r\n--b-\r\n--B\r\n--b--",
 		   "multipart/mixed{text/plain<--bc\r\n--\r\n-b\r\n --b\r\nx--b\r\n--b-\r\n--B>}");
