@@ -33,7 +33,7 @@ enum route_status {
 
 enum { ROUTE_MAILBOX = 1, ROUTE_REMOTE = 2 };
 
-enum authn_failure {
+enum authn_failure_kind {
 	AUTHN_BAD_CREDENTIALS = 1,
 	AUTHN_BUSY = 2,	       /* too many hashes wait: 454 4.7.0 */
 	AUTHN_TEMPORARY = 3,

@@ -1,0 +1,103 @@
+/*
+ * roles/auth/guard.c: who may try, and what a try leads to: bans, and the devices that are exempt from
+ * them.
+ *
+ * Storing a ban or a device can fail without harm: what is in memory counts until the next start.
+ */
+#include "auth.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+static struct view network_key(const struct guard *g)
+{
+	return view_of(g->network.at, g->network.n);
+}
+
+struct guard guard_of(const struct auth *a, struct view peer_ip, bool loopback)
+{
+	struct guard g = { .exempt = loopback && !a->config->loopback_limits };
+
+	if (ban_network_of(peer_ip, &g.network))
+		g.exempt = true;
+	return g;
+}
+
+bool guard_refuses(struct auth *a, const struct guard *g, uint64_t account)
+{
+	bool known = false;
+
+	if (g->exempt || !ban_find(&a->bans, &g->network, clock_wall_ms()))
+		return false;
+	if (account && directory_device_known(a->d, account, network_key(g),
+					      clock_wall() - AUTH_DEVICE_LIFE_S, &known))
+		known = false;
+	if (known)
+		return false;
+	a->count.banned++;
+	return true;
+}
+
+static void store_ban(struct auth *a, const struct ban *ban)
+{
+	struct directory_ban row = {
+		.network = view_of(ban->network.at, ban->network.n),
+		.until_ms = ban->until_ms,
+		.count = ban->count,
+	};
+	enum err err = directory_ban_put(a->d, &row);
+
+	if (err)
+		LOG_WARNING("auth.ban", "the ban could not be stored and ends at the next start",
+			    LOG_ERR(err));
+}
+
+void guard_failed(struct auth *a, const struct guard *g)
+{
+	struct ban_rules rules = {
+		.failures = a->config->ban_failures,
+		.window_ms = (int64_t)a->config->ban_window,
+		.time_ms = (int64_t)a->config->ban_time,
+	};
+	struct buf CLEANUP(buf_done) text = BUF_INIT(100);
+	const struct ban *ban;
+
+	if (g->exempt)
+		return;
+	ban = ban_failure(&a->bans, &rules, &g->network, clock_wall_ms());
+	if (!ban)
+		return;
+	a->count.bans++;
+	ban_network_add(&text, &ban->network);
+	LOG_NOTICE("auth.ban", "too many failed log-ins", LOG_VIEW("network", buf_view(&text)),
+		   LOG_INT("seconds", (ban->until_ms - clock_wall_ms()) / 1000),
+		   LOG_UINT("bans", ban->count));
+	store_ban(a, ban);
+}
+
+void guard_succeeded(struct auth *a, const struct guard *g, uint64_t account)
+{
+	enum err err;
+
+	if (g->exempt)
+		return;
+	err = directory_device_seen(a->d, account, network_key(g), clock_wall());
+	if (err)
+		LOG_WARNING("auth.device", "a log-in's address could not be remembered",
+			    LOG_ERR(err));
+}
+
+static enum err load_ban(void *ctx, const struct directory_ban *row)
+{
+	struct auth *a = ctx;
+	struct ban_network n = { .n = (uint8_t)row->network.n };
+
+	if (row->network.n != 4 && row->network.n != BAN_NETWORK_LEN)
+		return OK;
+	memcpy(n.at, row->network.p, row->network.n);
+	return ban_set(&a->bans, &n, row->until_ms, row->count);
+}
+
+enum err guard_load(struct auth *a)
+{
+	return directory_ban_each(a->d, clock_wall_ms() - BAN_TIME_MAX_MS, load_ban, a);
+}
