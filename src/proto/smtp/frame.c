@@ -12,7 +12,7 @@
 void smtp_line_framer_init(struct smtp_line_framer *f)
 {
 	*f = (struct smtp_line_framer){ 0 };
-	buf_init(&f->partial, SMTP_AUTH_LINE_MAX);
+	buf_init(&f->partial, SMTP_LINE_HARD_MAX);
 }
 
 void smtp_line_framer_done(struct smtp_line_framer *f)

@@ -14,6 +14,7 @@
 enum {
 	SMTP_LINE_MAX = 4096, /* smtp_line: a command line with its CRLF */
 	SMTP_AUTH_LINE_MAX = 12288, /* smtp_auth_line: RFC 4954#4 */
+	SMTP_LINE_HARD_MAX = 64 * 1024, /* highest value of either option */
 	SMTP_LINE_SKIP_MAX =
 		64 * 1024 /* of a line that is too long, read this much more to find its end */
 };

@@ -33,6 +33,8 @@ void smtp_server_config_init(struct smtp_server_config *c, enum smtp_service ser
 		.data_rate_min = 512,
 		.data_time_ms = 30 * 60 * 1000,
 		.session_time_ms = 60 * 60 * 1000,
+		.line_max = SMTP_LINE_MAX,
+		.auth_line_max = SMTP_AUTH_LINE_MAX,
 	};
 }
 
@@ -262,7 +264,9 @@ static size_t line_step(struct smtp_session *s, struct view input)
 {
 	struct view line;
 	size_t used;
-	enum err err = smtp_line_framer_take(&s->line, input, SMTP_AUTH_LINE_MAX, &line, &used);
+	enum err err = smtp_line_framer_take(
+		&s->line, input, size_max(s->config->line_max, s->config->auth_line_max), &line,
+		&used);
 
 	switch (err) {
 	case OK: session_line(s, line, used < input.n); break;

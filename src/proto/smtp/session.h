@@ -75,6 +75,8 @@ struct smtp_server_config {
 	uint32_t data_rate_min; /* octets per second over 60 s */
 	uint32_t data_time_ms;
 	uint32_t session_time_ms;
+	uint32_t line_max; /* smtp_line, octets with CRLF */
+	uint32_t auth_line_max; /* smtp_auth_line: of AUTH and SASL lines, not below line_max */
 };
 
 /* Defaults for a service; the caller sets hostname, mechanisms and what is offered. */

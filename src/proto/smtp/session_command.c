@@ -211,11 +211,12 @@ static void command_line(struct smtp_session *s, struct view line, bool more)
 		if (smtp_line_is_http(line))
 			session_reply(s, SMTP_V_NOT_HTTP);
 		else
-			session_reply_bad(s, line.n + 2 > SMTP_LINE_MAX ? SMTP_V_LINE_TOO_LONG
-									: SMTP_V_UNKNOWN_COMMAND);
+			session_reply_bad(s, line.n + 2 > s->config->line_max
+						     ? SMTP_V_LINE_TOO_LONG
+						     : SMTP_V_UNKNOWN_COMMAND);
 		return;
 	}
-	if (line.n + 2 > SMTP_LINE_MAX && row->verb != SMTP_AUTH) {
+	if (line.n + 2 > s->config->line_max && row->verb != SMTP_AUTH) {
 		session_reply_bad(s, SMTP_V_LINE_TOO_LONG);
 		return;
 	}
