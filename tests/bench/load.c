@@ -241,8 +241,8 @@ static void make_body(void)
 		"Content-Type: text/plain; charset=utf-8\r\n\r\n",
 		options.domain);
 	while (body_n + 72 < (size_t)options.size) {
-		for (int i = 0; i < 70; i++)
-			body[body_n++] = (char)('a' + (i * 7 + (int)body_n) % 26);
+		for (size_t i = 0; i < 70; i++, body_n++)
+			body[body_n] = (char)('a' + (i * 7 + body_n) % 26);
 		body[body_n++] = '\r';
 		body[body_n++] = '\n';
 	}
