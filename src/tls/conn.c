@@ -314,7 +314,7 @@ static enum err read_clear(struct tls_conn *c, struct view *ret)
 	enum err err = receive(c, c->room->plain, TLS_READ_MAX, ret);
 
 	if (err == ERR_EOF)
-		return end_input(c, ERR_EOF, "the client ended the connection");
+		return end_input(c, ERR_EOF, "the peer ended the connection");
 	if (err == ERR_PEER)
 		return end_input(c, ERR_PEER, "the connection was reset");
 	return err;
@@ -339,7 +339,7 @@ static void decrypt(struct tls_conn *c, size_t *ret_n)
 	case SSL_ERROR_WANT_READ: break;
 	case SSL_ERROR_ZERO_RETURN:
 		/* Whatever comes behind close_notify is nothing. */
-		end_input(c, ERR_EOF, "the client ended the connection");
+		end_input(c, ERR_EOF, "the peer ended the connection");
 		c->feed = VIEW_EMPTY;
 		break;
 	default: fail(c); break;
