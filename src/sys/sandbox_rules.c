@@ -203,6 +203,8 @@ static enum err allow_some(scmp_filter_ctx f, const struct sandbox *s)
 		e |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 				      SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
 		e |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(pipe2), 0);
+		/* libunbound's thread makes an event loop of its own. */
+		e |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(epoll_create1), 0);
 	}
 	/* abort() and failpoints: a signal to ourselves only. */
 	e |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,

@@ -17,19 +17,20 @@
         dns.zone["new.test"] = {"A": ["127.0.0.3"]}
         dns.asked("example.test", "MX")         # how many questions came
 
-A name that is in the dictionary, or above one that is, and lacks the type gives NODATA; any other name
-NXDOMAIN.  The value of a name is
+A name that is in the dictionary, or above one that is, and lacks the type gives NODATA; any other
+name NXDOMAIN.  The value of a name is
 
     a dictionary    type to value or list of values (below)
     a word          NXDOMAIN, NODATA, SERVFAIL, REFUSED, NOTIMP or TIMEOUT (no answer at all)
     bytes           what follows the id in the reply, sent as it is (hostile answers)
     a function      called with (Question) and returning one of these
 
-Values: A, AAAA text; MX (preference, name); CNAME, PTR, NS a name; TXT text or bytes, or a list of them
-for one record of several strings; SRV (priority, weight, port, name); TLSA (usage, selector, matching,
-bytes); SOA made up where absent; TYPEn bytes.  A chain of CNAMEs inside the dictionary is told at once.
-An answer that does not fit its datagram is truncated, so that the asker comes again by TCP.  The time to
-live of everything is `ttl`, 0 unless told: nobody caches, and a changed dictionary is seen at once.
+Values: A, AAAA text; MX (preference, name); CNAME, PTR, NS a name; TXT text or bytes, or a list of
+them for one record of several strings; SRV (priority, weight, port, name); TLSA (usage, selector,
+matching, bytes); any type, TYPEn too, RDATA as bytes.  A SOA is made up where it is needed.  A
+chain of CNAMEs inside the dictionary is told at once.  An answer that does not fit its datagram is
+truncated, so that the asker comes again by TCP.  The time to live of everything is `ttl`, 0 unless
+told: nobody caches, and a changed dictionary is seen at once.
 
 From the command line the dictionary comes as JSON:
 
@@ -112,7 +113,9 @@ def encode_strings(value):
 
 
 def encode_data(kind, value):
-    """RDATA of one record."""
+    """RDATA of one record; bytes are taken as they are."""
+    if isinstance(value, bytes) and kind != "TXT":
+        return value
     if kind == "A":
         return ipaddress.IPv4Address(value).packed
     if kind == "AAAA":
@@ -127,8 +130,6 @@ def encode_data(kind, value):
         return encode_strings(value)
     if kind == "TLSA":
         return bytes(value[:3]) + bytes(value[3])
-    if isinstance(value, bytes):
-        return value
     raise ValueError(f"no way to write a {kind} record from {value!r}")
 
 

@@ -25,14 +25,16 @@ The answer of a stage is one of
     a function        called with (session, line), returns one of these
 
 MAIL, RCPT, DATA and STARTTLS count as accepted when the last line that was sent begins with 2 or 3.
-A message counts as taken (sink.messages) when the reply to its final dot does, or when Reply(record=True).
+A message counts as taken (sink.messages) when the reply to its final dot does, or when
+Reply(record=True).
 
 Recorded are: sink.sessions (each with .input, the octets received, .clear, those received before
-TLS, .lines, .tls, .messages, .ended) and sink.messages (envelope, .data without dot-stuffing, .wire as
-it came with its final dot, .mail_line and .rcpt_lines with their parameters).
+TLS, .lines, .tls, .messages, .ended) and sink.messages (envelope, .data without dot-stuffing, .wire
+as it came with its final dot, .mail_line and .rcpt_lines with their parameters).
 check_wire(message.wire) checks what RFC 5321 asks of every octet between 354 and the next command.
 
-From the command line the script comes as JSON; {"reply": ..., "delay": 2, "then": "close"} is a Reply:
+From the command line the script comes as JSON, {"reply": ..., "delay": 2, "then": "close"} being a
+Reply:
 
     tests/lib/smtp_sink.py --port 2525 [--cert FILE --key FILE] [--script script.json]
 
