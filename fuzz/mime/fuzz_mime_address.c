@@ -1,6 +1,6 @@
 /*
- * fuzz/mime/fuzz_mime_address.c: what the strict grammar takes is written in one spelling that it takes
- * again; the tolerant reader takes everything and agrees with the strict one.
+ * fuzz/mime/fuzz_mime_address.c: what the strict grammar takes is written in one spelling that it
+ * takes again; the tolerant reader takes everything and agrees with the strict one.
  */
 #include "base/buf.h"
 #include "proto/mime/address_list.h"

@@ -1,6 +1,6 @@
 /*
- * fuzz/mime/fuzz_mime_encoded_word.c: decoding gives UTF-8; what the encoders write decodes to the text
- * and holds the limits of lines; builders never let a value become a line.
+ * fuzz/mime/fuzz_mime_encoded_word.c: decoding gives UTF-8; what the encoders write decodes to the
+ * text and holds the limits of lines; builders never let a value become a line.
  */
 #include "base/buf.h"
 #include "proto/mime/build.h"

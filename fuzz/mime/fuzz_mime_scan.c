@@ -1,6 +1,6 @@
 /*
- * fuzz/mime/fuzz_mime_scan.c: any bytes are a message whose tree keeps the promises of scan.h; envelope,
- * authors and sections are read from it too.
+ * fuzz/mime/fuzz_mime_scan.c: any bytes are a message whose tree keeps the promises of scan.h;
+ * envelope, authors and sections are read from it too.
  */
 #include "base/buf.h"
 #include "proto/mime/encoded_word.h"

@@ -1,6 +1,7 @@
 /*
- * fuzz/mime/fuzz_mime_transfer.c: decoders give the same however the input is cut, and never more than
- * they were fed; what the encoders write decodes to the bytes.  The first byte says where to cut.
+ * fuzz/mime/fuzz_mime_transfer.c: decoders give the same however the input is cut, and never more
+ * than they were fed; what the encoders write decodes to the bytes.  The first byte says where to
+ * cut.
  */
 #include "base/buf.h"
 #include "proto/mime/transfer.h"

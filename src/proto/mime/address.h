@@ -22,8 +22,8 @@ enum {
 /*
  * The local part is kept without quoting: "a b"@x and "a\ b"@x are equal, "ab"@x equals ab@x.
  * The domain is as written, address literals with their brackets; whether a domain is a valid IDNA
- * name is the caller's check.  local_n == 0 && domain_n == 0 is the null path <>; domain_n == 0 with a
- * local part is <Postmaster>.
+ * name is the caller's check.  local_n == 0 && domain_n == 0 is the null path <>; domain_n == 0
+ * with a local part is <Postmaster>.
  */
 struct address {
 	char local[ADDRESS_LOCAL_MAX];
@@ -47,8 +47,9 @@ enum address_option {
  */
 MUST_USE enum err address_parse_mailbox(struct view text, unsigned options, struct address *ret);
 /*
- * Path = "<" Mailbox ">" at the start of text; *ret_used is how many bytes it took, the caller parses
- * what follows.  Source routes <@a:b@c> are ERR_SYNTAX.  Errors as for address_parse_mailbox.
+ * Path = "<" Mailbox ">" at the start of text; *ret_used is how many bytes it took, the caller
+ * parses what follows.  Source routes <@a:b@c> are ERR_SYNTAX.  Errors as for
+ * address_parse_mailbox.
  */
 MUST_USE enum err address_parse_path(struct view text, unsigned options, struct address *ret,
 				     size_t *ret_used);
@@ -78,8 +79,8 @@ static inline bool address_is_null(const struct address *a)
 bool address_needs_quotes(struct view local);
 /* local part, quoted only where it must be. */
 void address_add_local(struct buf *out, struct view local);
-/* local@domain in its one canonical spelling: quoted only where needed, domain in lower case.  Nothing
- * for the null path. */
+/* local@domain in its one canonical spelling: quoted only where needed, domain in lower case.
+ * Nothing for the null path. */
 void address_add(struct buf *out, const struct address *a);
 /* Same local part (exact octets) and same domain (ASCII case ignored). */
 bool address_equal(const struct address *a, const struct address *b);

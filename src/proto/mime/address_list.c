@@ -2,9 +2,9 @@
  * proto/mime/address_list.c: the tolerant reader of address lists.
  *
  * An entry is read as a run of words up to the character that decides what they were: "<" (a name),
- * "@" (a local part), ":" (a group), "," or the end (a word alone).  Words are gathered in one scratch
- * buffer; texts that stand in the field just so are not copied.  Every step moves forward, so that the
- * time is linear.  The first failure (of memory) sticks in err.
+ * "@" (a local part), ":" (a group), "," or the end (a word alone).  Words are gathered in one
+ * scratch buffer; texts that stand in the field just so are not copied.  Every step moves forward,
+ * so that the time is linear.  The first failure (of memory) sticks in err.
  */
 #include "proto/mime/address_list.h"
 
@@ -63,7 +63,8 @@ static bool skip_cfws(struct lister *l)
 	}
 }
 
-/* made, for as long as the list lives: in the arena, unless the field has the same bytes at from. */
+/* made, for as long as the list lives: in the arena, unless the field has the same bytes at
+ * from. */
 static struct view keep(struct lister *l, struct view made, size_t from)
 {
 	struct view same = view_part(l->text, from, made.n);
@@ -78,7 +79,7 @@ static struct view keep(struct lister *l, struct view made, size_t from)
 	return same;
 }
 
-/* ---- words ------------------------------------------------------------------------------------ */
+/* ---- words ------------------------------------------------------------------------------ */
 
 /* Ends a run of words. */
 static bool is_decider(int c)
@@ -192,7 +193,8 @@ static void take_words_as_local(struct lister *l)
 	l->entry.local_quoted = l->quoted;
 }
 
-/* The words stand before "@": the last group is the local part, others before it can only be a name. */
+/* The words stand before "@": the last group is the local part, others before it can only be a
+ * name. */
 static void take_local(struct lister *l)
 {
 	struct buf *scratch = &l->b->scratch;
@@ -223,7 +225,8 @@ static void take_local(struct lister *l)
 	}
 }
 
-/* ---- addr-spec -------------------------------------------------------------------------------- */
+/* ---- addr-spec
+ * -------------------------------------------------------------------------------- */
 
 static bool is_domain_char(int c)
 {
@@ -394,7 +397,7 @@ static void read_bare(struct lister *l, size_t entry_at)
 	read_angle(l);
 }
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries ---------------------------------------------------------------------------- */
 
 static void push(struct lister *l)
 {

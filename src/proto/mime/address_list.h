@@ -3,8 +3,8 @@
  *
  * One parser for ENVELOPE, DMARC, Sieve, spam and webmail.  address-list of RFC 5322#3.4 with the
  * obsolete forms of 4.4: groups, comments, routes, folding.  The tolerant reader always yields the
- * best structure and notes what was odd; the strict check for authors refuses what two readers could
- * take differently.  Encoded words are not decoded here.  Linear time, no recursion.
+ * best structure and notes what was odd; the strict check for authors refuses what two readers
+ * could take differently.  Encoded words are not decoded here.  Linear time, no recursion.
  */
 #ifndef PROTO_MIME_ADDRESS_LIST_H
 #define PROTO_MIME_ADDRESS_LIST_H
@@ -69,9 +69,9 @@ struct address_list {
 MUST_USE enum err address_list_parse(struct arena *a, struct view value, struct address_list *ret);
 
 /*
- * Several fields of one name as one list: begin, feed each value in turn, end.  ADDRESS_LIST_MAX and
- * ADDRESS_LIST_TEXT_MAX hold for all of them together.  All values and the arena must live as long as
- * the list.  After feed has failed only drop is left.
+ * Several fields of one name as one list: begin, feed each value in turn, end.  ADDRESS_LIST_MAX
+ * and ADDRESS_LIST_TEXT_MAX hold for all of them together.  All values and the arena must live as
+ * long as the list.  After feed has failed only drop is left.
  */
 struct address_list_builder {
 	VEC(struct address_entry) entries;

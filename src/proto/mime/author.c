@@ -1,8 +1,8 @@
 /*
  * proto/mime/author.c: the strict reading of From, for DMARC, submission rights and spam.
  *
- * What two readers could take differently is refused (THREATS 2.6), so that filter, verifier and screen
- * see the same author.  The interface is in address_list.h.
+ * What two readers could take differently is refused (THREATS 2.6), so that filter, verifier and
+ * screen see the same author.  The interface is in address_list.h.
  */
 #include "proto/mime/address_list.h"
 
@@ -33,8 +33,8 @@ static const struct {
 };
 
 /*
- * The line that ended the header is no field.  Would a more generous reader, one that joins it with the
- * next line or cuts the name at a blank, see a From in it?
+ * The line that ended the header is no field.  Would a more generous reader, one that joins it
+ * with the next line or cuts the name at a blank, see a From in it?
  */
 static bool junk_hides_from(struct view rest, unsigned flags)
 {

@@ -165,7 +165,8 @@ static enum err add_extended_param(struct buf *field, struct view name, struct v
 	bool one = 3 * value.n <= PARAM_PIECE_MAX;
 
 	for (unsigned section = 0; section == 0 || value.n; section++) {
-		/* Whole characters, so that readers which decode section by section are right too. */
+		/* Whole characters, so that readers which decode section by section are right
+		 * too. */
 		struct view head = mime_utf8_head(value, PARAM_PIECE_MAX / 3);
 
 		if (section == MIME_PARAM_SECTIONS_MAX)

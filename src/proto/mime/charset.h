@@ -27,8 +27,9 @@ bool mime_charset_builtin(struct view charset);
 
 /*
  * Append text to out in UTF-8.  An empty charset and us-ascii mean: UTF-8 if text is valid as such,
- * else Windows-1252; iso-8859-1 is read as its superset Windows-1252.  conv may be NULL.  In an unknown charset ASCII stays and other bytes become U+FFFD;
- * the result is false then.  Look at out->err for memory and limits.
+ * else Windows-1252; iso-8859-1 is read as its superset Windows-1252.  conv may be NULL.  In an
+ * unknown charset ASCII stays and other bytes become U+FFFD; the result is false then.  Look at
+ * out->err for memory and limits.
  */
 bool mime_to_utf8(struct buf *out, struct view charset, struct view text,
 		  const struct mime_converter *conv);

@@ -168,7 +168,7 @@ bool encoded_word_present(struct view text)
 	       view_find(text, VIEW("=?")) != VIEW_NONE;
 }
 
-/* ---- encoding --------------------------------------------------------------------------------- */
+/* ---- encoding --------------------------------------------------------------------------- */
 
 /* Characters that stand for themselves in Q text, also within a phrase.   RFC 2047#5 (3) */
 static bool is_q_plain(uint8_t c)

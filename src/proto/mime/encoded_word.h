@@ -16,10 +16,10 @@ enum {
 };
 
 /*
- * text (a Subject, or a display name without quoting) in UTF-8: unfolded, encoded words decoded, white
- * space between them dropped.  Bytes of neighbouring words in the same charset are joined before they
- * are converted.  Raw 8-bit text is UTF-8, or Windows-1252 if it is not.  What is no valid encoded word
- * stays as it is.  conv may be NULL.  Look at out->err.
+ * text (a Subject, or a display name without quoting) in UTF-8: unfolded, encoded words decoded,
+ * white space between them dropped.  Bytes of neighbouring words in the same charset are joined
+ * before they are converted.  Raw 8-bit text is UTF-8, or Windows-1252 if it is not.  What is no
+ * valid encoded word stays as it is.  conv may be NULL.  Look at out->err.
  */
 void encoded_word_decode(struct buf *out, struct view text, const struct mime_converter *conv);
 /* Is there anything to decode (an "=?", 8-bit bytes, or a line end)? */

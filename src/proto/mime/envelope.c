@@ -147,7 +147,8 @@ const struct address_list *mime_envelope_reply_to(const struct mime_envelope *e)
 	return e->reply_to.mailboxes ? &e->reply_to : &e->from;
 }
 
-/* msg-id = [CFWS] "<" id-left "@" id-right ">" [CFWS]   RFC 5322#3.6.4, without a look at the inside */
+/* msg-id = [CFWS] "<" id-left "@" id-right ">" [CFWS]   RFC 5322#3.6.4, without a look at the
+ * inside */
 bool mime_id_next(struct view list, size_t *at, struct view *ret)
 {
 	size_t from = VIEW_NONE; /* behind the last "<" */

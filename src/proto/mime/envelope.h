@@ -10,7 +10,6 @@
 #include "proto/mime/charset.h"
 
 enum {
-	MIME_REFERENCES_MAX = 1000, /* message ids taken from one field */
 	MIME_ENVELOPE_ARENA_MAX =
 		16 * 1024 * 1024, /* an arena of this size is enough for any header */
 };
@@ -39,8 +38,9 @@ const struct address_list *mime_envelope_sender(const struct mime_envelope *e);
 const struct address_list *mime_envelope_reply_to(const struct mime_envelope *e);
 
 /* Message ids in References, In-Reply-To, Message-ID: "<" id "@" host ">", white space and comments
- * between.  *at starts at 0; *ret is the id without angle brackets and inner blanks where that needs
- * no copy (ids with blanks are skipped).  False at the end. */
+ * between.  *at starts at 0; *ret is the id without angle brackets and inner blanks where that
+ * needs no copy (ids with blanks are skipped).  False at the end.  The caller limits how many it
+ * takes. */
 bool mime_id_next(struct view list, size_t *at, struct view *ret);
 
 /*

@@ -1,9 +1,9 @@
 /*
  * proto/mime/header.h: the fields of one message or part header, byte-exact.
  *
- * Reads a header block that lies in memory, front to back, in linear time.  Tolerates bare LF; ends at
- * the first empty line or, flagged, at the first line that is no field (that line then belongs to the
- * body, no byte is lost).  Nothing is copied: all views point into the text.
+ * Reads a header block that lies in memory, front to back, in linear time.  Tolerates bare LF;
+ * ends at the first empty line or, flagged, at the first line that is no field (that line then
+ * belongs to the body, no byte is lost).  Nothing is copied: all views point into the text.
  */
 #ifndef PROTO_MIME_HEADER_H
 #define PROTO_MIME_HEADER_H
@@ -43,8 +43,7 @@ struct mime_header_iter {
 	struct view text;
 	size_t at;
 	size_t n; /* fields returned so far */
-	unsigned
-		flags; /* enum mime_header_flag of lines read so far; of bytes only mime_header_look */
+	unsigned flags; /* enum mime_header_flag of the lines so far, not of their bytes */
 	bool done;
 };
 

@@ -1,8 +1,8 @@
 /*
  * proto/mime/lex.h: the lexical pieces that all structured header fields share.
  *
- * For the parsers of this folder.  Positions are offsets in a text; every function moves forward only,
- * so that parsers made of them are linear.  RFC 5322#3.2.
+ * For the parsers of this folder.  Positions are offsets in a text; every function moves forward
+ * only, so that parsers made of them are linear.  RFC 5322#3.2.
  */
 #ifndef PROTO_MIME_LEX_H
 #define PROTO_MIME_LEX_H
@@ -24,7 +24,8 @@ struct lex_comment {
 
 /* The comment that begins at text[at] == '('; the result is the position behind it. */
 size_t lex_comment(struct view text, size_t at, struct lex_comment *ret);
-/* Position behind white space and comments.  *ret_comment (may be NULL) is set true if there was one. */
+/* Position behind white space and comments.  *ret_comment (may be NULL) is set true if there was
+ * one. */
 size_t lex_skip_cfws(struct view text, size_t at, bool *ret_comment);
 /* Position behind SP, HTAB, CR, LF. */
 size_t lex_skip_blank(struct view text, size_t at);

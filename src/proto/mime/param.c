@@ -1,8 +1,9 @@
 /*
  * proto/mime/param.c: values with parameters.
  *
- * First the attributes are read as written (raw), then those that belong together are joined (decoded).
- * Both work on at most MIME_PARAM_SECTIONS_MAX attributes, so that searching among them is cheap.
+ * First the attributes are read as written (raw), then those that belong together are joined
+ * (decoded). Both work on at most MIME_PARAM_SECTIONS_MAX attributes, so that searching among them
+ * is cheap.
  */
 #include "proto/mime/param.h"
 
@@ -202,7 +203,8 @@ static struct view take_charset(struct reader *r, struct mime_param *param, stru
 	return rest;
 }
 
-/* The first raw attribute of that base and section in that form, or NULL; the others are counted. */
+/* The first raw attribute of that base and section in that form, or NULL; the others are
+ * counted. */
 static const struct mime_param *find_section(struct reader *r, struct view base, int section,
 					     bool *ret_extended)
 {

@@ -1,8 +1,8 @@
 /*
  * proto/mime/part.c: the Content- fields of one part.
  *
- * One row per field; the first field of a name counts.  Values are borrowed from the message where they
- * are not folded.
+ * One row per field; the first field of a name counts.  Values are borrowed from the message where
+ * they are not folded.
  */
 #include "proto/mime/part.h"
 
@@ -293,7 +293,7 @@ enum err part_read_header(struct arena *a, size_t values_from, struct view text,
 	return OK;
 }
 
-/* ---- questions about parts -------------------------------------------------------------------- */
+/* ---- questions about parts -------------------------------------------------------------- */
 
 bool mime_part_is(const struct mime_part *p, struct view type, struct view subtype)
 {

@@ -10,8 +10,8 @@
 
 /*
  * Fill in p from its header [header_at, body_at) of text: type, parameters, encoding and the other
- * Content- fields, header flags, and the kind that the part would like to be; *ret_boundary is empty
- * unless that is MIME_MULTIPART.  values_from: a->used at the start of the message, for
+ * Content- fields, header flags, and the kind that the part would like to be; *ret_boundary is
+ * empty unless that is MIME_MULTIPART.  values_from: a->used at the start of the message, for
  * MIME_SCAN_TEXT_MAX.  parent, depth and index are set already.  ERR_NOMEM.
  */
 MUST_USE enum err part_read_header(struct arena *a, size_t values_from, struct view text,

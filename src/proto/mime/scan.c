@@ -1,9 +1,9 @@
 /*
  * proto/mime/scan.c: one pass over the lines of a message.
  *
- * The stack holds the chain of open parts, the message first.  A line is looked at closer only when a
- * header is being read or when it begins with "--" while boundaries are awaited.  A delimiter of any
- * open multipart closes all parts inside that multipart.
+ * The stack holds the chain of open parts, the message first.  A line is looked at closer only
+ * when a header is being read or when it begins with "--" while boundaries are awaited.  A
+ * delimiter of any open multipart closes all parts inside that multipart.
  */
 #include "proto/mime/scan.h"
 
@@ -98,7 +98,8 @@ static void close_multipart(struct scanner *s, struct mime_part *p, bool closed)
 	}
 	if (!closed)
 		p->flags |= MIME_PART_UNCLOSED;
-	/* The line end of a closing delimiter may be the one that belongs to the outer delimiter. */
+	/* The line end of a closing delimiter may be the one that belongs to the outer
+	 * delimiter. */
 	if (!closed || p->epilogue_at > p->body_end)
 		p->epilogue_at = p->body_end;
 	if (has_text(s->text, p->body_at, p->preamble_end))
@@ -108,9 +109,9 @@ static void close_multipart(struct scanner *s, struct mime_part *p, bool closed)
 }
 
 /*
- * Close the innermost part: its body ends at *end, behind *lines LF.  If that is before its body begins,
- * because the empty line of the header is also the line end before the delimiter, the body is empty and
- * the parts around it, closed next, end there too.
+ * Close the innermost part: its body ends at *end, behind *lines LF.  If that is before its body
+ * begins, because the empty line of the header is also the line end before the delimiter, the body
+ * is empty and the parts around it, closed next, end there too.
  */
 static void close_part(struct scanner *s, size_t *end, size_t *lines)
 {
@@ -130,7 +131,7 @@ static void close_part(struct scanner *s, size_t *end, size_t *lines)
 	s->depth--;
 }
 
-/* ---- boundaries ------------------------------------------------------------------------------- */
+/* ---- boundaries ------------------------------------------------------------------------- */
 
 enum delimiter {
 	NO_DELIMITER,
@@ -140,8 +141,8 @@ enum delimiter {
 
 /*
  * delimiter := "--" boundary; close-delimiter := delimiter "--"; transport padding may follow
- * (RFC 2046#5.1.1).  line is without blanks at its end.  whole: the delimiter must be all of the line;
- * else a blank and other text may follow it.
+ * (RFC 2046#5.1.1).  line is without blanks at its end.  whole: the delimiter must be all of the
+ * line; else a blank and other text may follow it.
  */
 static enum delimiter match_one(struct view line, struct view boundary, bool whole)
 {
@@ -236,7 +237,7 @@ static enum err take_delimiter(struct scanner *s, enum delimiter kind, size_t ta
 	return OK;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ------------------------------------------------------------------------------ */
 
 /* A line within a header: does the header end at it or behind it? */
 static enum err take_header_line(struct scanner *s, struct view line)

@@ -1,16 +1,16 @@
 /*
  * proto/mime/scan.h: THE structure of a message: one scanner with octet offsets for all readers.
  *
- * IMAP, JMAP, Sieve, spam scan and webmail all use this tree, so that they agree on every part.  One
- * pass, linear in the message (times the number of open boundaries, at most 32, for lines that begin
- * with "--"), no recursion.  Malformed input never fails: what cannot be understood is a leaf with a
- * flag, and every byte of the message lies in exactly one header, body leaf, preamble, epilogue or
- * delimiter.  Offsets are octets from the start of the message.
+ * IMAP, JMAP, Sieve, spam scan and webmail all use this tree, so that they agree on every part.
+ * One pass, linear in the message (times the number of open boundaries, at most 32, for lines that
+ * begin with "--"), no recursion.  Malformed input never fails: what cannot be understood is a
+ * leaf with a flag, and every byte of the message lies in exactly one header, body leaf, preamble,
+ * epilogue or delimiter.  Offsets are octets from the start of the message.
  *
  * Invariants: kind MULTIPART <=> type is multipart and there is a child; kind MESSAGE <=> type is
- * message/rfc822 or message/global and there is exactly one child, the embedded message; all else is
- * a LEAF.  header_at <= body_at <= body_end <= message size; the header is [header_at, body_at), the
- * empty line included.
+ * message/rfc822 or message/global and there is exactly one child, the embedded message; all else
+ * is a LEAF.  header_at <= body_at <= body_end <= message size; the header is [header_at,
+ * body_at), the empty line included.
  */
 #ifndef PROTO_MIME_SCAN_H
 #define PROTO_MIME_SCAN_H
@@ -77,8 +77,7 @@ struct mime_part {
 	struct mime_params params; /* decoded; of Content-Type */
 	struct mime_params raw_params; /* as IMAP shows them; charset=us-ascii where defaulted */
 
-	struct view
-		encoding; /* Content-Transfer-Encoding as written, comments removed; p NULL if absent */
+	struct view encoding; /* as written, without comments; p == NULL if absent */
 	enum mime_encoding encoding_kind;
 
 	/* Values without folding; p == NULL where the field is absent. */
@@ -93,14 +92,14 @@ struct mime_part {
 };
 
 /*
- * The tree of message (at most 50 MiB in practice).  Parts live in a; their views borrow from message
- * or lie in a.  ERR_NOMEM only (an arena below MIME_SCAN_ARENA_MAX).
+ * The tree of message (at most 50 MiB in practice).  Parts live in a; their views borrow from
+ * message or lie in a.  ERR_NOMEM only (an arena below MIME_SCAN_ARENA_MAX).
  */
 MUST_USE enum err mime_scan(struct arena *a, struct view message, struct mime_part **ret_root);
 /*
  * The message itself without its parts: reads only the header at the start of prefix.  kind is what
- * the header says, without children; body_end is prefix.n; MIME_PART_BAD_HEADER when the header does
- * not end within prefix.
+ * the header says, without children; body_end is prefix.n; MIME_PART_BAD_HEADER when the header
+ * does not end within prefix.
  */
 MUST_USE enum err mime_scan_header(struct arena *a, struct view prefix,
 				   struct mime_part **ret_part);
@@ -121,9 +120,9 @@ const struct mime_part *mime_part_walk(const struct mime_part *top, const struct
 
 /*
  * The part that a section number of IMAP names (RFC 9051#6.4.5.1): path holds n numbers from 1.
- * Children of a multipart are counted; below a message/rfc822 part the numbers go on with the parts of
- * the embedded message; "1" of what is not a multipart is itself.  n == 0 gives root.  NULL if none.
- * For PATH.HEADER and PATH.TEXT take the child of the found MESSAGE part.
+ * Children of a multipart are counted; below a message/rfc822 part the numbers go on with the
+ * parts of the embedded message; "1" of what is not a multipart is itself.  n == 0 gives root.
+ * NULL if none. For PATH.HEADER and PATH.TEXT take the child of the found MESSAGE part.
  */
 const struct mime_part *mime_part_find(const struct mime_part *root, const uint32_t *path,
 				       size_t n);

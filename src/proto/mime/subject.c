@@ -1,8 +1,9 @@
 /*
  * proto/mime/subject.c: the base subject, which threads and sorting compare.
  *
- * RFC 5256#2.1, in linear time: where the text of the standard removes one blob, looks again, removes
- * the next, all blobs in a row are passed at once, with the same result.  Interface in envelope.h.
+ * RFC 5256#2.1, in linear time: where the text of the standard removes one blob, looks again,
+ * removes the next, all blobs in a row are passed at once, with the same result.  Interface in
+ * envelope.h.
  */
 #include "base/ascii.h"
 #include "proto/mime/encoded_word.h"

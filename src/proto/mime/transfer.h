@@ -1,8 +1,9 @@
 /*
  * proto/mime/transfer.h: content transfer encodings, streamed or whole.
  *
- * Decoders accept anything, in pieces cut anywhere, and never give more bytes than they were fed plus
- * what they held back (at most MIME_QP_HELD_MAX); what was wrong is kept in flags.  RFC 2045#6.
+ * Decoders accept anything, in pieces cut anywhere, and never give more bytes than they were fed
+ * plus what they held back (at most MIME_QP_HELD_MAX); what was wrong is kept in flags. 
+ * RFC 2045#6.
  */
 #ifndef PROTO_MIME_TRANSFER_H
 #define PROTO_MIME_TRANSFER_H

@@ -7,6 +7,11 @@
 
 #include "base/ascii.h"
 
+enum {
+	QUANTUM_MAX = 6, /* four digits and CRLF */
+	CHUNK = 1024, /* characters gathered before they go to the buffer */
+};
+
 static const char BASE64_DIGITS[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char HEX_DIGITS[] = "0123456789ABCDEF";
@@ -16,48 +21,54 @@ void mime_encoder_init(struct mime_encoder *e, enum mime_encoding how, bool text
 	*e = (struct mime_encoder){ .how = how, .text = text };
 }
 
-/* One quantum out of the pending bytes (1 to 3). */
-static void base64_quantum(struct mime_encoder *e, struct buf *out)
+/* One quantum out of the pending bytes (1 to 3), at most QUANTUM_MAX characters. */
+static size_t base64_quantum(struct mime_encoder *e, char *out)
 {
 	uint32_t bits = (uint32_t)e->pending[0] << 16;
+	size_t n = 0;
 
 	if (e->have > 1)
 		bits |= (uint32_t)e->pending[1] << 8;
 	if (e->have > 2)
 		bits |= e->pending[2];
-
-	char room[6] = {
-		BASE64_DIGITS[bits >> 18],
-		BASE64_DIGITS[bits >> 12 & 63],
-		e->have > 1 ? BASE64_DIGITS[bits >> 6 & 63] : '=',
-		e->have > 2 ? BASE64_DIGITS[bits & 63] : '=',
-		'\r',
-		'\n',
-	};
-
+	out[n++] = BASE64_DIGITS[bits >> 18];
+	out[n++] = BASE64_DIGITS[bits >> 12 & 63];
+	out[n++] = e->have > 1 ? BASE64_DIGITS[bits >> 6 & 63] : '=';
+	out[n++] = e->have > 2 ? BASE64_DIGITS[bits & 63] : '=';
 	e->have = 0;
 	e->column += 4;
 	if (e->column == MIME_ENCODED_LINE) {
 		e->column = 0;
-		buf_add(out, view_of(room, 6));
-	} else {
-		buf_add(out, view_of(room, 4));
+		out[n++] = '\r';
+		out[n++] = '\n';
 	}
+	return n;
 }
 
 static void base64_feed(struct mime_encoder *e, struct view piece, struct buf *out)
 {
+	char room[CHUNK];
+	size_t n = 0;
+
 	for (size_t i = 0; i < piece.n && !out->err; i++) {
 		e->pending[e->have++] = view_at(piece, i);
-		if (e->have == 3)
-			base64_quantum(e, out);
+		if (e->have < 3)
+			continue;
+		n += base64_quantum(e, room + n);
+		if (n > sizeof(room) - QUANTUM_MAX) {
+			buf_add(out, view_of(room, n));
+			n = 0;
+		}
 	}
+	buf_add(out, view_of(room, n));
 }
 
 static void base64_finish(struct mime_encoder *e, struct buf *out)
 {
+	char room[QUANTUM_MAX];
+
 	if (e->have)
-		base64_quantum(e, out);
+		buf_add(out, view_of(room, base64_quantum(e, room)));
 	if (e->column)
 		buf_add(out, VIEW("\r\n"));
 	e->column = 0;

@@ -1,8 +1,8 @@
 /*
  * proto/mime/utf8.h: UTF-8 as it stands in messages: checked, repaired, folded for comparison.
  *
- * Valid means RFC 3629: shortest form, no surrogates, at most U+10FFFF.  Repair replaces each maximal
- * ill-formed piece by one U+FFFD.  No function here needs valid input.
+ * Valid means RFC 3629: shortest form, no surrogates, at most U+10FFFF.  Repair replaces each
+ * maximal ill-formed piece by one U+FFFD.  No function here needs valid input.
  */
 #ifndef PROTO_MIME_UTF8_H
 #define PROTO_MIME_UTF8_H
@@ -33,15 +33,15 @@ struct view mime_utf8_head(struct view text, size_t max);
  * U+202A..202E, U+2066..2069: never wanted in an address, stripped where names are shown. */
 bool mime_utf8_is_control(uint32_t point);
 
-/* Does the point look like other text to software that normalises (compatibility forms of ASCII such as
- * U+FF20, and the ideographic full stop)?  Never allowed in a domain. */
+/* Does the point look like other text to software that normalises (compatibility forms of ASCII
+ * such as U+FF20, and the ideographic full stop)?  Never allowed in a domain. */
 bool mime_utf8_hides_ascii(uint32_t point);
 
 /*
- * text in the form that searching and comparing use: case folded, compatibility decomposed, marks in
- * canonical order (RFC 5051, except that full case folding replaces its title-case map).  Ill-formed
- * pieces become U+FFFD.  Two texts are alike when their folded forms are equal bytes.  At most about
- * 18 times as long as text; look at out->err.
+ * text in the form that searching and comparing use: case folded, compatibility decomposed, marks
+ * in canonical order (RFC 5051, except that full case folding replaces its title-case map).
+ * Ill-formed pieces become U+FFFD.  Two texts are alike when their folded forms are equal bytes.
+ * At most about 18 times as long as text; look at out->err.
  */
 void mime_casefold(struct buf *out, struct view text);
 

@@ -1,8 +1,9 @@
 /*
- * tests/unit/proto/mime/address_list_test.c: lists as ENVELOPE shows them, what is odd, and who wrote.
+ * tests/unit/proto/mime/address_list_test.c: lists as ENVELOPE shows them, what is odd, and who
+ * wrote.
  *
- * A list is compared in the form  name|route|mailbox|host;  with - for what is absent, G{name  and  }
- * for groups.
+ * A list is compared in the form  name|route|mailbox|host;  with - for what is absent, G{name  and
+ *  } for groups.
  */
 #include "proto/mime/address_list.h"
 

@@ -1,5 +1,6 @@
 /*
- * tests/unit/proto/mime/address_test.c: the envelope grammar, its limits, the tricks of THREATS 2.6-2.8.
+ * tests/unit/proto/mime/address_test.c: the envelope grammar, its limits, the tricks of THREATS
+ * 2.6-2.8.
  */
 #include "proto/mime/address.h"
 

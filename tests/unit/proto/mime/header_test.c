@@ -145,7 +145,8 @@ static void test_unfold(void **state)
 	assert_false(mime_is_folded(VIEW("a b")));
 }
 
-/* Every head of a header, and the header at every start: fields stay inside, all bytes are covered. */
+/* Every head of a header, and the header at every start: fields stay inside, all bytes are
+ * covered. */
 static void test_every_cut(void **state)
 {
 	struct view text = VIEW("From: a\r\nS:b\n c\r\n\r\nx\r\n\r\n: y\rA:\0\n \n\nB");

@@ -397,6 +397,26 @@ static void test_count(void **state)
 	scan_done(&s);
 }
 
+static void test_boundary_length(void **state)
+{
+	struct buf CLEANUP(buf_done) text = BUF_INIT(DUMP_MAX);
+
+	for (size_t past = 0; past <= 1; past++) {
+		struct scanned s;
+
+		buf_clear(&text);
+		buf_add(&text, VIEW("Content-Type: multipart/mixed; boundary="));
+		buf_add_fill(&text, 'b', MIME_BOUNDARY_MAX + past);
+		buf_add(&text, VIEW("\r\n\r\n--"));
+		buf_add_fill(&text, 'b', MIME_BOUNDARY_MAX + past);
+		buf_add(&text, VIEW("\r\n\r\nx"));
+		scan(&s, buf_view(&text));
+		assert_int_equal(s.root->kind, past ? MIME_LEAF : MIME_MULTIPART);
+		assert_int_equal(s.root->flags, past ? MIME_PART_NO_BOUNDARY : MIME_PART_UNCLOSED);
+		scan_done(&s);
+	}
+}
+
 /* THREATS 2.13: linear time.  The sizes are such that quadratic work would never end. */
 static void test_linear(void **state)
 {
@@ -515,13 +535,14 @@ static void test_header_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	     cmocka_unit_test(test_multipart),
-		cmocka_unit_test(test_nested),	     cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_offsets),	     cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_sections),     cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_count),	     cmocka_unit_test(test_linear),
-		cmocka_unit_test(test_value_budget), cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_every_cut),    cmocka_unit_test(test_header_only),
+		cmocka_unit_test(test_plain),		cmocka_unit_test(test_multipart),
+		cmocka_unit_test(test_nested),		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_offsets),		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_sections),	cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_count),		cmocka_unit_test(test_linear),
+		cmocka_unit_test(test_value_budget),	cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_every_cut),	cmocka_unit_test(test_header_only),
+		cmocka_unit_test(test_boundary_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
