@@ -130,7 +130,7 @@ static enum err abandon_steps(struct abandon *a)
 	if (!err)
 		err = first_seq(a, &first);
 	if (!err)
-		err = pack_set_create(&a->s->packs, PACK_LOG, first, &number);
+		err = pack_set_create(&a->s->packs, PACK_LOG, first, true, &number);
 	if (err)
 		return err;
 	pack_writer_attach(a->w, number, PACK_HEADER);
@@ -141,7 +141,10 @@ static enum err abandon_steps(struct abandon *a)
 	if (!err)
 		err = pack_writer_sync(a->w);
 	failpoint("store.abandon.copied");
-	if (err) { /* half a pack would void what the old one may still hold */
+	/* From here on it voids what the old pack holds of these records. */
+	if (!err)
+		err = pack_set_publish(&a->s->packs, number);
+	if (err) {
 		(void)!pack_set_remove(&a->s->packs, number);
 		return err;
 	}

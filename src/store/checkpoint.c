@@ -28,7 +28,7 @@ enum err log_rotate(struct store *s)
 		return OK;
 	err = w->pack ? log_sync(s) : OK;
 	if (!err)
-		err = pack_set_create(&s->packs, PACK_LOG, w->last_seq + 1, &number);
+		err = pack_set_create(&s->packs, PACK_LOG, w->last_seq + 1, false, &number);
 	if (!err)
 		pack_writer_attach(w, number, PACK_HEADER);
 	return err;

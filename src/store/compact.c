@@ -112,7 +112,7 @@ static enum err copy_pack_ready(struct compact *c)
 			pack_writer_commit(&c->w);
 	}
 	if (!err)
-		err = pack_set_create(&c->s->packs, PACK_COPY, 0, &number);
+		err = pack_set_create(&c->s->packs, PACK_COPY, 0, false, &number);
 	if (!err)
 		pack_writer_attach(&c->w, number, PACK_HEADER);
 	return err;

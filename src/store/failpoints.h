@@ -11,6 +11,7 @@
 	X("store.pack.created")                                                                    \
 	X("store.pack.header-synced")                                                              \
 	X("store.pack.dir-synced")                                                                 \
+	X("store.pack.published")                                                                  \
 	X("store.commit.before-pack")                                                              \
 	X("store.commit.after-pack")                                                               \
 	X("store.commit.after-sync")                                                               \

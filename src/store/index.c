@@ -129,11 +129,21 @@ enum err index_open(struct index *x, bool create)
 		sqlite3_exec(x->db, "PRAGMA cache_size=-1024", NULL, NULL, NULL);
 	if (!err && create)
 		err = create_tables(x);
-	if (!err)
+	if (!err && !create)
 		err = version_check(x);
 	if (err)
 		index_close(x);
 	return err;
+}
+
+enum err index_ready(struct index *x)
+{
+	sqlite3_stmt *s = index_sql(x, SQL_READY);
+
+	if (!s)
+		return index_error(x);
+	bind_u64(s, 1, INDEX_VERSION);
+	return index_run(x, s);
 }
 
 void index_close(struct index *x)

@@ -20,6 +20,7 @@ enum sql {
 	SQL_ROLLBACK,
 	SQL_STATE_GET,
 	SQL_STATE_SET,
+	SQL_READY,
 	SQL_CHECKPOINT_SET,
 	SQL_MARKS_GET,
 	SQL_MARKS_SET,
@@ -79,6 +80,8 @@ void index_done(struct index *x);
 /* Open the database; create: make an empty one with its tables.  ERR_CORRUPT when it is damaged, has no
  * tables or is of another version. */
 MUST_USE enum err index_open(struct index *x, bool create);
+/* A new index counts as damaged until this is committed: half of one is never taken for the whole. */
+MUST_USE enum err index_ready(struct index *x);
 /* Close without a checkpoint. */
 void index_close(struct index *x);
 /* Remove the files of a closed index; wal_only: only the WAL. */

@@ -13,7 +13,7 @@ const char index_schema[] =
 	" applied_off INTEGER, checkpoint_seq INTEGER, checkpoint_pack INTEGER,"
 	" checkpoint_off INTEGER, closed INTEGER, modseq INTEGER, modseq_ceiling INTEGER,"
 	" next_mailbox INTEGER, uidvalidity INTEGER);"
-	"INSERT INTO state VALUES(1,1,0,0,0,0,0,0,0,1,1,1,0);"
+	"INSERT INTO state VALUES(1,0,0,0,0,0,0,0,0,1,1,1,0);"
 	"CREATE TABLE marks(id INTEGER PRIMARY KEY, ranges BLOB);"
 	"CREATE TABLE mailbox("
 	" id INTEGER PRIMARY KEY, name BLOB, special INTEGER, attributes INTEGER,"
@@ -47,6 +47,7 @@ const char *const index_sql_texts[SQL_COUNT] = {
 	[SQL_STATE_SET] =
 		"UPDATE state SET applied_seq=?1, applied_pack=?2, applied_off=?3, closed=?4,"
 		" modseq=?5, modseq_ceiling=?6, next_mailbox=?7, uidvalidity=?8 WHERE id=1",
+	[SQL_READY] = "UPDATE state SET version=?1 WHERE id=1",
 	[SQL_CHECKPOINT_SET] =
 		"UPDATE state SET checkpoint_seq=applied_seq, checkpoint_pack=applied_pack,"
 		" checkpoint_off=applied_off, closed=?1 WHERE id=1",

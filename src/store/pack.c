@@ -80,12 +80,20 @@ static enum err pack_header_decode(const struct pack_set *set, const uint8_t raw
 	return OK;
 }
 
+/* "pack-00000001.new" while it is hidden. */
+static const char *pack_file_name(const struct pack *p, char room[PACK_NAME_ROOM])
+{
+	if (!p->hidden)
+		return folder_pack_name(p->number, room);
+	snprintf(room, PACK_NAME_ROOM, "pack-%08u.new", (unsigned)p->number);
+	return room;
+}
+
 static enum err pack_open(const struct pack_set *set, struct pack *p)
 {
 	char name[PACK_NAME_ROOM];
 
-	p->fd = calls()->openat(set->dir, folder_pack_name(p->number, name), O_RDWR | O_NOFOLLOW,
-				0);
+	p->fd = calls()->openat(set->dir, pack_file_name(p, name), O_RDWR | O_NOFOLLOW, 0);
 	if (p->fd < 0)
 		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
 	return OK;
@@ -121,7 +129,7 @@ static void pack_set_cut(struct pack_set *set)
 	for (size_t i = set->packs.n; i > 0; i--) {
 		struct pack *p = &set->packs.at[i - 1];
 
-		if (p->kind != PACK_LOG)
+		if (p->kind != PACK_LOG || p->hidden)
 			continue;
 		p->cut_seq = cut;
 		if (p->first_seq < cut)
@@ -218,8 +226,9 @@ static enum err pack_write_new(struct pack_set *set, struct pack *p)
 	uint8_t raw[PACK_HEADER];
 	enum err err;
 
-	p->fd = calls()->openat(set->dir, folder_pack_name(p->number, name),
-				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	p->fd = calls()->openat(set->dir, pack_file_name(p, name),
+				O_RDWR | O_CREAT | O_NOFOLLOW | (p->hidden ? O_TRUNC : O_EXCL),
+				0600);
 	if (p->fd < 0)
 		return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 	failpoint("store.pack.created");
@@ -238,7 +247,7 @@ static enum err pack_write_new(struct pack_set *set, struct pack *p)
 	return err;
 }
 
-enum err pack_set_create(struct pack_set *set, enum pack_kind kind, uint64_t first_seq,
+enum err pack_set_create(struct pack_set *set, enum pack_kind kind, uint64_t first_seq, bool hidden,
 			 uint32_t *ret_number)
 {
 	struct pack p = {
@@ -247,6 +256,7 @@ enum err pack_set_create(struct pack_set *set, enum pack_kind kind, uint64_t fir
 		.first_seq = first_seq,
 		.cut_seq = UINT64_MAX,
 		.size = PACK_HEADER,
+		.hidden = hidden,
 		.fd = -1,
 	};
 	uint32_t *numbers;
@@ -273,6 +283,22 @@ enum err pack_set_create(struct pack_set *set, enum pack_kind kind, uint64_t fir
 	return OK;
 }
 
+enum err pack_set_publish(struct pack_set *set, uint32_t number)
+{
+	char from[PACK_NAME_ROOM], to[PACK_NAME_ROOM];
+	struct pack *p = pack_set_find(set, number);
+
+	if (!p)
+		return ERR_NOTFOUND;
+	pack_file_name(p, from);
+	if (calls()->renameat(set->dir, from, set->dir, folder_pack_name(number, to)))
+		return ERR_IO;
+	p->hidden = false;
+	pack_set_cut(set);
+	failpoint("store.pack.published");
+	return calls()->fsync(set->dir) ? ERR_IO : OK;
+}
+
 enum err pack_set_remove(struct pack_set *set, uint32_t number)
 {
 	char name[PACK_NAME_ROOM];
@@ -282,7 +308,7 @@ enum err pack_set_remove(struct pack_set *set, uint32_t number)
 	if (!p)
 		return ERR_NOTFOUND;
 	fd_close(&p->fd);
-	if (calls()->unlinkat(set->dir, folder_pack_name(number, name), 0) && errno != ENOENT)
+	if (calls()->unlinkat(set->dir, pack_file_name(p, name), 0) && errno != ENOENT)
 		return ERR_IO;
 	at = (size_t)(p - set->packs.at);
 	memmove(p, p + 1, (set->packs.n - at - 1) * sizeof(*p));

@@ -63,6 +63,7 @@ struct pack {
 	uint64_t first_seq;
 	uint64_t cut_seq; /* records with this sequence or higher are void; UINT64_MAX: none */
 	uint64_t size; /* octets when it was listed or last written */
+	bool hidden; /* not published: its file has a name that nobody reads */
 	int fd; /* -1 when not open */
 	uint64_t used; /* for closing the one least recently used */
 };
@@ -87,9 +88,11 @@ struct pack *pack_set_find(struct pack_set *set, uint32_t number);
 uint32_t pack_set_last(const struct pack_set *set);
 /* A descriptor of that pack, owned by the set, valid until the next call. */
 MUST_USE enum err pack_set_fd(struct pack_set *set, uint32_t number, int *ret);
-/* Create a pack durably: file, header, folder. */
+/* Create a pack durably: file, header, folder.  hidden: under a name that is not a pack's, until
+ * pack_set_publish renames it; so that a crash leaves no half of it. */
 MUST_USE enum err pack_set_create(struct pack_set *set, enum pack_kind kind, uint64_t first_seq,
-				  uint32_t *ret_number);
+				  bool hidden, uint32_t *ret_number);
+MUST_USE enum err pack_set_publish(struct pack_set *set, uint32_t number);
 /* Remove the file (the folder is not synced) and forget it. */
 MUST_USE enum err pack_set_remove(struct pack_set *set, uint32_t number);
 /* Octets of all packs. */

@@ -262,7 +262,9 @@ static enum err fill(struct rebuild *v)
 	if (!err && v->group_seq && v->group_pos.pack == v->end_pack)
 		v->end = v->group_pos.off;
 	s->applied = (struct log_place){ v->last_seq, { v->end_pack, v->end } };
-	return err ? err : txn_write_state(s, false);
+	if (!err)
+		err = txn_write_state(s, false);
+	return err ? err : index_ready(&s->index);
 }
 
 enum err rebuild_run(struct store *s, const struct rebuild_watch *watch, bool *ret_damaged,

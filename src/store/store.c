@@ -109,6 +109,8 @@ static enum err create_index(struct store *s)
 
 	if (!err)
 		err = index_open(&s->index, true);
+	if (!err)
+		err = index_ready(&s->index);
 	/* On disk before the first record: later the index may be old, but it is never missing. */
 	if (!err)
 		err = index_checkpoint(&s->index, false);

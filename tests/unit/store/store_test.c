@@ -33,9 +33,9 @@ static void test_deliver_read(void **state)
 
 	fixture_init(&a);
 	assert_int_equal(fixture_open(&a), OK);
-	assert_int_equal(fixture_put(&a, STORE_DELIVER, "INBOX", VIEW("Subject: x\r\n\r\nbody\r\n"),
-				     5, &r),
-			 OK);
+	assert_int_equal(
+		fixture_put(&a, STORE_DELIVER, "INBOX", VIEW("Subject: x\r\n\r\nbody\r\n"), 5, &r),
+		OK);
 	assert_int_equal(r.uid, 1);
 	assert_false(r.replayed);
 	assert_int_equal(fixture_put(&a, STORE_DELIVER, "INBOX", VIEW("other"), 5, &r), OK);
