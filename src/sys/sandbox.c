@@ -46,9 +46,16 @@ static void note(struct buf *out, const char *word)
 	buf_add_str(out, word);
 }
 
+/* No more than value; what the system allows may be less already. */
 static enum err limit(int what, uint64_t value)
 {
-	struct rlimit r = { value, value };
+	struct rlimit r;
+
+	if (getrlimit((__rlimit_resource_t)what, &r))
+		return ERR_IO;
+	if (r.rlim_max > value)
+		r.rlim_max = value;
+	r.rlim_cur = r.rlim_max;
 
 	return setrlimit((__rlimit_resource_t)what, &r) ? ERR_IO : OK;
 }

@@ -26,7 +26,7 @@ static enum err on_ready(void *ctx, const struct lifecycle_ready *m)
 	p->state = PROCESS_READY;
 	snprintf(p->sandbox, sizeof(p->sandbox), VIEW_FMT, VIEW_ARG(m->sandbox));
 	snprintf(p->weaker, sizeof(p->weaker), VIEW_FMT, VIEW_ARG(m->weaker));
-	LOG_DEBUG("supervisor.ready", "a role serves", LOG_STR("role", p->row->name),
+	LOG_DEBUG("supervisor.ready", "a role serves", LOG_STR("instance", p->row->name),
 		  LOG_UINT("pid", p->pid), LOG_VIEW("sandbox", m->sandbox));
 	supervisor_check_ready(p->sup);
 	return OK;
@@ -65,7 +65,7 @@ static void on_closed(void *ctx, enum err why)
 	if (why != ERR_EOF && p->pid > 0) {
 		LOG_ERROR("supervisor.protocol",
 			  "a role broke the rules of its channel; it is killed",
-			  LOG_STR("role", p->row->name), LOG_ERR(why));
+			  LOG_STR("instance", p->row->name), LOG_ERR(why));
 		kill(p->pid, SIGKILL);
 	}
 }
@@ -149,7 +149,7 @@ void process_send_config(struct process *p)
 	}
 	if (err)
 		LOG_ERROR("supervisor.config", "cannot tell a role its options",
-			  LOG_STR("role", p->row->name), LOG_ERR(err));
+			  LOG_STR("instance", p->row->name), LOG_ERR(err));
 }
 
 void process_give(struct process *p, const char *kind, const char *name, uint64_t id, int fd)
@@ -163,7 +163,7 @@ void process_give(struct process *p, const char *kind, const char *name, uint64_
 		fd_close(&fd);
 	if (err && err != ERR_PEER)
 		LOG_ERROR("supervisor.give", "cannot hand over a descriptor",
-			  LOG_STR("role", p->row->name), LOG_STR("name", name), LOG_ERR(err));
+			  LOG_STR("instance", p->row->name), LOG_STR("name", name), LOG_ERR(err));
 	p->sent++;
 }
 
@@ -178,11 +178,8 @@ static enum err fork_child(struct process *p)
 		return err;
 	make_arguments(p, &a);
 	pid = fork();
-	if (pid == 0) {
-		/* The child reads its start with waiting. */
-		fcntl(pair[1], F_SETFL, 0);
+	if (pid == 0)
 		child_exec(pair[1], &a);
-	}
 	fd_close(&pair[1]);
 	if (pid < 0) {
 		fd_close(&pair[0]);
@@ -203,7 +200,7 @@ enum err process_start(struct process *p)
 	enum err err = fork_child(p);
 
 	if (err) {
-		LOG_ERROR("supervisor.start", "cannot start a role", LOG_STR("role", p->row->name),
+		LOG_ERROR("supervisor.start", "cannot start a role", LOG_STR("instance", p->row->name),
 			  LOG_ERRNO());
 		return err;
 	}
@@ -233,7 +230,7 @@ static void on_restart(void *ctx)
 		err = process_go(p);
 	if (err) {
 		LOG_ERROR("supervisor.restart", "cannot restart a role",
-			  LOG_STR("role", p->row->name), LOG_ERR(err));
+			  LOG_STR("instance", p->row->name), LOG_ERR(err));
 		if (p->pid <= 0)
 			loop_timer_set(&p->restart, BACKOFF_MAX_MS);
 		else
@@ -266,7 +263,7 @@ void process_ended(struct process *p, int status)
 	p->lifecycle = NULL;
 	if (!wanted)
 		LOG_ERROR("supervisor.role_ended", "a role ended by itself; it is started again",
-			  LOG_STR("role", p->row->name), LOG_STR("how", p->last_end),
+			  LOG_STR("instance", p->row->name), LOG_STR("how", p->last_end),
 			  LOG_UINT("restarts", p->restarts));
 	if (p->sup->stopping) {
 		supervisor_stop_step(p->sup);
