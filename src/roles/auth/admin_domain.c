@@ -24,8 +24,10 @@ void admin_domain_add(struct admin_call *c)
 	}
 	auth_addresses_changed(c->auth);
 	LOG_NOTICE("auth.domain", "a domain was added", LOG_VIEW("domain", name));
-	admin_end(c, OK, "added " VIEW_FMT "; publish its DNS records: posthold dns " VIEW_FMT,
-		  VIEW_ARG(name), VIEW_ARG(name));
+	admin_end(c, OK,
+		  "added " VIEW_FMT "; mail for it is taken from now on. In DNS it needs an MX record that "
+		  "names this server",
+		  VIEW_ARG(name));
 }
 
 static enum err list_row(void *ctx, const struct directory_domain *d)
