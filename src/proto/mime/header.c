@@ -54,6 +54,25 @@ enum mime_line mime_line_kind(struct view line, size_t *ret_name_n, size_t *ret_
 	return MIME_LINE_FIELD;
 }
 
+size_t mime_mbox_line(struct view text)
+{
+	struct view rest = text;
+	size_t name_n, value_at;
+
+	if (view_starts(rest, VIEW(">")))
+		rest = view_from(rest, 1);
+	if (!view_starts(rest, VIEW("From ")) || rest.n < 6 || !ascii_is_graph(view_at(rest, 5)))
+		return 0;
+
+	size_t n = line_length(text, 0);
+
+	/* "From : x" is a field, and what is folded is no separator. */
+	if (mime_line_kind(view_head(text, n), &name_n, &value_at) != MIME_LINE_JUNK ||
+	    (n < text.n && ascii_is_blank(view_at(text, n))))
+		return 0;
+	return n;
+}
+
 struct mime_header_iter mime_header_iter_init(struct view text)
 {
 	return (struct mime_header_iter){ .text = text };
@@ -87,6 +106,10 @@ bool mime_header_next(struct mime_header_iter *it, struct mime_field *ret)
 
 	if (it->done)
 		return false;
+	if (it->at == 0 && mime_mbox_line(it->text)) {
+		it->at = mime_mbox_line(it->text);
+		it->flags |= MIME_HEADER_MBOX;
+	}
 	if (it->at >= it->text.n) {
 		it->flags |= MIME_HEADER_UNENDED;
 		it->done = true;

@@ -29,6 +29,7 @@ enum mime_header_flag {
 	MIME_HEADER_BLANK_FOLD = 1 << 9, /* a continuation line of blanks only */
 	MIME_HEADER_MANY_FIELDS = 1 << 10, /* more than MIME_HEADER_FIELDS_MAX */
 	MIME_HEADER_LONG = 1 << 11, /* more than MIME_HEADER_BLOCK_MAX bytes */
+	MIME_HEADER_MBOX = 1 << 12, /* the "From " line of a mailbox file stands before it */
 };
 
 struct mime_field {
@@ -65,6 +66,12 @@ enum mime_line {
 
 /* line: with or without its line end.  *ret_name_n and *ret_value_at only for MIME_LINE_FIELD. */
 enum mime_line mime_line_kind(struct view line, size_t *ret_name_n, size_t *ret_value_at);
+
+/*
+ * Length of the "From " or ">From " line of a mailbox file at the start of text, its line end
+ * included; 0 if there is none.  Such lines stand before the header of many imported messages.
+ */
+size_t mime_mbox_line(struct view text);
 
 struct mime_header_info {
 	size_t body_at; /* where the body begins, past the empty line */

@@ -252,7 +252,11 @@ static enum err take_header_line(struct scanner *s, struct view line)
 			return OK;
 		break;
 	case MIME_LINE_EMPTY: return end_header(s, line_end, s->lines + 1);
-	case MIME_LINE_JUNK: break;
+	case MIME_LINE_JUNK:
+		if (s->at == innermost(s)->part->header_at &&
+		    mime_mbox_line(view_from(s->text, s->at)))
+			return OK;
+		break;
 	}
 
 	/* The line is the first one of the body, where it may again be part of a header. */

@@ -264,6 +264,9 @@ static void test_authors(void **state)
 {
 	taken("From: a@victim.test\r\n\r\n", 1);
 	taken("To: x@y\r\nfrom:\r\n \"A, B\" <a@victim.test>\r\n\r\n", 1);
+	taken("From x@y.test Mon\r\nFrom: a@victim.test\r\n\r\n", 1);
+	refused("From a@victim.test\r\nTo: x@y\r\n\r\n");
+	refused("From x\r\n : a@victim.test\r\nFrom: b@evil.test\r\n\r\n");
 	taken("From: a@victim.test (A)\r\n\r\n", 1);
 	taken("From: a@victim.test,<b@evil.test>\r\n\r\n", 2);
 	taken("From: \"x@y.test\" <a@victim.test>\r\n\r\n", 1);

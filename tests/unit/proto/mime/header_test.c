@@ -53,6 +53,16 @@ static void test_look(void **state)
 	check_look(VIEW("\r\nx"), 0, VIEW("x"));
 	check_look(VIEW("A: 1\n\nx"), MIME_HEADER_BARE_LF, VIEW("x"));
 	check_look(VIEW("A: 1\r\njunk\r\n\r\nx"), MIME_HEADER_JUNK, VIEW("junk\r\n\r\nx"));
+	/* The separator line of a mailbox file, and what is none. */
+	check_look(VIEW("From a@b Mon Jan 1\nA: 1\n\nx"), MIME_HEADER_MBOX | MIME_HEADER_BARE_LF,
+		   VIEW("x"));
+	check_look(VIEW(">From a@b\r\nA: 1\r\n\r\nx"), MIME_HEADER_MBOX, VIEW("x"));
+	check_look(VIEW("From a@b\r\n"), MIME_HEADER_MBOX | MIME_HEADER_UNENDED, VIEW(""));
+	check_look(VIEW("From a@b\r\n : x\r\n\r\n"), MIME_HEADER_JUNK,
+		   VIEW("From a@b\r\n : x\r\n\r\n"));
+	check_look(VIEW("From \r\nA: 1\r\n"), MIME_HEADER_JUNK, VIEW("From \r\nA: 1\r\n"));
+	check_look(VIEW("from a\r\nA: 1\r\n"), MIME_HEADER_JUNK, VIEW("from a\r\nA: 1\r\n"));
+	check_look(VIEW("A: 1\r\nFrom a\r\n"), MIME_HEADER_JUNK, VIEW("From a\r\n"));
 	check_look(VIEW("A: 1\r\n: 2\r\n"), MIME_HEADER_JUNK, VIEW(": 2\r\n"));
 	check_look(VIEW(" A: 1\r\n\r\nx"), MIME_HEADER_JUNK | MIME_HEADER_FOLD_FIRST,
 		   VIEW(" A: 1\r\n\r\nx"));
@@ -156,7 +166,7 @@ static void test_every_cut(void **state)
 			char *copy = tight_copy(view_part(text, from, n));
 			struct mime_header_iter it = mime_header_iter_init(view_of(copy, n));
 			struct mime_field f;
-			size_t at = 0;
+			size_t at = mime_mbox_line(view_of(copy, n));
 
 			while (mime_header_next(&it, &f)) {
 				assert_int_equal(f.at, at);

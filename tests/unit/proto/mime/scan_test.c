@@ -64,6 +64,10 @@ static void test_plain(void **state)
 	check_scan("A: 1\r\nnot a field\r\nB: 2\r\n\r\nx",
 		   "text/plain<not a field\r\nB: 2\r\n\r\nx>");
 	check_scan(" A: 1\r\n\r\nx", "text/plain< A: 1\r\n\r\nx>");
+	check_scan("From a@b Mon\nContent-Type: text/html\n\nx", "text/html<x>");
+	check_scan("From a@b Mon\n", "text/plain<>");
+	check_scan("Content-Type: message/rfc822\n\nFrom a@b\nContent-Type: text/html\n\nx",
+		   "message/rfc822(text/html<x>)");
 	check_scan("Content-Type: IMAGE/Png\r\n\r\nx", "image/png<x>");
 	check_scan("Content-Type:\r\n image/png\r\n\r\nx", "image/png<x>");
 	check_scan("Content-Type: text / html (c)\r\n\r\nx", "text/html<x>");
