@@ -28,6 +28,7 @@ static const struct calls kernel_table = {
 	.unlinkat = unlinkat,
 	.mkdirat = mkdirat,
 	.fstat = fstat,
+	.fstatvfs = fstatvfs,
 	.fstatat = fstatat,
 	.sendmsg = sendmsg,
 	.recvmsg = recvmsg,

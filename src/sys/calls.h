@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -30,6 +31,7 @@ struct calls {
 	int (*unlinkat)(int dir, const char *path, int flags);
 	int (*mkdirat)(int dir, const char *path, mode_t mode);
 	int (*fstat)(int fd, struct stat *ret);
+	int (*fstatvfs)(int fd, struct statvfs *ret);
 	int (*fstatat)(int dir, const char *path, struct stat *ret, int flags);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
 	ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);

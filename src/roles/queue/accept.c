@@ -1,0 +1,221 @@
+/*
+ * roles/queue/accept.c: messages that ask to become durable.
+ *
+ * The asker reads the Internet: nothing that it says is believed.  A descriptor must be a memfd that
+ * nobody can change any more, since it is summed, journalled and delivered at different times; lengths
+ * must agree with it; the envelope must decode.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "roles/queue/queue.h"
+#include "sys/calls.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/log.h"
+
+enum { SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
+
+struct mapping {
+	void *p;
+	size_t n;
+};
+
+static void unmap(struct mapping *m)
+{
+	if (m->p)
+		munmap(m->p, m->n);
+}
+
+static void answer(struct accept_peer *peer, uint32_t tag, enum accept_status status,
+		   uint64_t sequence)
+{
+	struct accept_done done = { .tag = tag, .status = (uint8_t)status, .sequence = sequence };
+
+	if (status != ACCEPT_OK)
+		peer->queue->figures.refused++;
+	if (peer->chan && accept_send_done(peer->chan, &done))
+		LOG_WARNING("queue.accept", "cannot answer an smtp process; it was restarted",
+			    LOG_UINT("sequence", sequence));
+}
+
+static enum accept_status status_of(enum err err)
+{
+	switch (err) {
+	case OK: return ACCEPT_OK;
+	case ERR_FULL:
+	case ERR_NOMEM: return ACCEPT_FULL;
+	default: return ACCEPT_FAILED;
+	}
+}
+
+/* Envelope and body in one piece, borrowed from m or map. */
+static enum accept_status find_text(const struct accept_put *m, int fd, struct mapping *map,
+				    struct view *ret)
+{
+	struct stat st;
+	uint64_t n;
+
+	if (__builtin_add_overflow(m->envelope_n, m->body_n, &n) || n > SIZE_MAX)
+		return ACCEPT_BAD;
+	if (fd < 0) {
+		if (m->payload.n != n)
+			return ACCEPT_BAD;
+		*ret = m->payload;
+		return ACCEPT_OK;
+	}
+	if (m->payload.n || n == 0 || (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS ||
+	    calls()->fstat(fd, &st) || (uint64_t)st.st_size != n)
+		return ACCEPT_BAD;
+	map->p = mmap(NULL, (size_t)n, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (map->p == MAP_FAILED) {
+		map->p = NULL;
+		return ACCEPT_FAILED;
+	}
+	map->n = (size_t)n;
+	*ret = view_of(map->p, map->n);
+	return ACCEPT_OK;
+}
+
+/* The journal has it, or not. */
+static void on_durable(void *ctx, enum err err)
+{
+	struct message *m = ctx;
+	struct accept_peer *peer = m->peer;
+	struct queue *q = peer->queue;
+	struct opened *o;
+
+	/* A tag of a channel that has ended means nothing on its successor. */
+	if (m->peer_life == peer->life)
+		answer(peer, m->tag, status_of(err), m->entry.sequence);
+	if (err) {
+		LOG_ERROR("queue.refused", "a message could not be written to the journal",
+			  LOG_ID("trace", m->trace), LOG_ERR(err));
+		q->memory -= m->counted;
+		message_free(m);
+		return;
+	}
+	m->peer = NULL;
+	q->figures.accepted++;
+	queue_link(q, m);
+	if (!open_message(q, m, &o))
+		LOG_INFO("queue.accepted", "took a message over", LOG_ID("trace", m->trace),
+			 LOG_ID("session", o->envelope.session),
+			 LOG_VIEW("from", o->envelope.sender), LOG_UINT("recipients", m->rcpt_n),
+			 LOG_UINT("size", o->body.n));
+	dispatch_message(q, m);
+}
+
+static enum accept_status put(struct accept_peer *peer, const struct accept_put *p,
+			      struct view text)
+{
+	struct queue *q = peer->queue;
+	struct view head = view_head(text, p->envelope_n);
+	struct journal_record r = { .type = RECORD_ACCEPT };
+	struct envelope e;
+	struct message *m;
+	enum err err;
+
+	if (p->envelope_n > RECORD_HEAD_MAX || envelope_decode(head, &e) || !e.recipients_count)
+		return ACCEPT_BAD;
+	m = message_new(&e);
+	if (!m)
+		return ACCEPT_FULL;
+	m->entry.sequence = journal_sequence(q->journal);
+	m->peer = peer;
+	m->peer_life = peer->life;
+	m->tag = p->tag;
+	m->born_ms = clock_mono_ms();
+	r.sequence = m->entry.sequence;
+	r.head = head;
+	r.body = view_from(text, head.n);
+	r.entry = &m->entry;
+	err = journal_offer(q->journal, &r, 1, on_durable, m);
+	if (err) {
+		message_free(m);
+		return status_of(err);
+	}
+	queue_count_memory(q, m);
+	rate_count(&q->rate, m->born_ms);
+	queue_commit_soon(q);
+	return ACCEPT_OK;
+}
+
+static enum err on_put(void *ctx, const struct accept_put *p, int *fd)
+{
+	struct accept_peer *peer = ctx;
+	struct queue *q = peer->queue;
+	struct mapping CLEANUP(unmap) map = { 0 };
+	struct view text;
+	enum accept_status status;
+
+	if (q->full || q->stopping) {
+		answer(peer, p->tag, q->stopping ? ACCEPT_FAILED : ACCEPT_FULL, 0);
+		return OK;
+	}
+	if (p->body_n > q->config->message_size) {
+		answer(peer, p->tag, ACCEPT_TOO_BIG, 0);
+		return OK;
+	}
+	status = find_text(p, *fd, &map, &text);
+	if (!status)
+		status = put(peer, p, text);
+	if (status == ACCEPT_BAD)
+		LOG_ERROR("queue.bad-put", "an smtp process offered a message that makes no sense",
+			  LOG_UINT("envelope", p->envelope_n), LOG_UINT("body", p->body_n),
+			  LOG_UINT("inline", p->payload.n), LOG_UINT("descriptor", *fd >= 0));
+	if (status)
+		answer(peer, p->tag, status, 0);
+	return OK;
+}
+
+static const struct accept_server_ops ops = { .put = on_put };
+
+static enum err on_message(void *ctx, uint16_t type, struct view body, int *fd)
+{
+	return accept_server_dispatch(&ops, ctx, type, body, fd);
+}
+
+static void on_closed(void *ctx, enum err why)
+{
+	struct accept_peer *peer = ctx;
+
+	if (why != ERR_EOF)
+		LOG_ERROR("queue.peer", "an smtp process broke the rules of its channel",
+			  LOG_ERR(why));
+	ipc_chan_free(peer->chan);
+	peer->chan = NULL;
+}
+
+static const struct ipc_ops chan_ops = { on_message, on_closed, NULL };
+
+enum err accept_attach(struct queue *q, uint64_t id, int fd)
+{
+	struct accept_peer *peer = &q->peers[id % ACCEPT_PEERS];
+
+	ipc_chan_free(peer->chan);
+	peer->chan = NULL;
+	peer->queue = q;
+	peer->told_full = false;
+	peer->life++;
+
+	enum err err = ipc_chan_new(q->loop, fd, &accept_channel, IPC_SERVER, &chan_ops, peer,
+				    &peer->chan);
+	if (!err)
+		accept_tell_full(q);
+	return err;
+}
+
+void accept_tell_full(struct queue *q)
+{
+	for (size_t i = 0; i < ACCEPT_PEERS; i++) {
+		struct accept_peer *peer = &q->peers[i];
+		struct accept_state state = { .full = q->full };
+
+		if (peer->chan && peer->told_full != q->full &&
+		    !accept_send_state(peer->chan, &state))
+			peer->told_full = q->full;
+	}
+}
