@@ -67,11 +67,13 @@ static enum err answer(struct deliveries *d, uint64_t sequence, uint32_t recipie
 	return deliver_send_done(d->chan, &m);
 }
 
-static void log_stored(const struct mailbox *m, const struct waiting *w, const struct store_put_result *r)
+static void log_stored(const struct mailbox *m, const struct waiting *w,
+		       const struct store_put_result *r)
 {
 	if (r->err)
-		LOG_WARNING("mailbox.refused", "a message cannot be stored now", LOG_ID("trace", w->trace),
-			    LOG_UINT("account", m->account), LOG_ERR(r->err));
+		LOG_WARNING("mailbox.refused", "a message cannot be stored now",
+			    LOG_ID("trace", w->trace), LOG_UINT("account", m->account),
+			    LOG_ERR(r->err));
 	else if (!r->replayed)
 		LOG_INFO("mailbox.stored", "stored a message", LOG_ID("trace", w->trace),
 			 LOG_UINT("account", m->account), LOG_UINT("uid", r->uid),
@@ -87,8 +89,9 @@ static void answer_batch(struct deliveries *d, enum err err, const struct store_
 		enum err one = err ? err : results[i].err;
 
 		if (err)
-			LOG_ERROR("mailbox.store", "cannot store messages", LOG_ID("trace", w->trace),
-				  LOG_UINT("account", m->account), LOG_ERR(err));
+			LOG_ERROR("mailbox.store", "cannot store messages",
+				  LOG_ID("trace", w->trace), LOG_UINT("account", m->account),
+				  LOG_ERR(err));
 		else
 			log_stored(m, w, &results[i]);
 		if (!one) {
@@ -148,7 +151,8 @@ static uint64_t find_mailbox(struct mailbox *m, struct view name)
 }
 
 /* Return-Path and the message, in the arena.   RFC 5321#4.4 */
-static enum err gather(struct deliveries *d, const struct deliver_put *m, struct view body, struct view *ret)
+static enum err gather(struct deliveries *d, const struct deliver_put *m, struct view body,
+		       struct view *ret)
 {
 	struct buf CLEANUP(buf_done) field = BUF_INIT(RETURN_PATH_MAX);
 	struct view sender = m->sender;
@@ -169,7 +173,8 @@ static enum err gather(struct deliveries *d, const struct deliver_put *m, struct
 	return OK;
 }
 
-static enum err gather_put(struct deliveries *d, const struct deliver_put *m, int fd, struct view *ret)
+static enum err gather_put(struct deliveries *d, const struct deliver_put *m, int fd,
+			   struct view *ret)
 {
 	void *at;
 	enum err err;
@@ -249,7 +254,8 @@ static void on_closed(void *ctx, enum err why)
 	struct deliveries *d = ctx;
 
 	if (why != ERR_EOF)
-		LOG_ERROR("mailbox.protocol", "the queue broke the rules of its channel", LOG_ERR(why));
+		LOG_ERROR("mailbox.protocol", "the queue broke the rules of its channel",
+			  LOG_ERR(why));
 	on_run(d);
 	ipc_chan_free(d->chan);
 	d->chan = NULL;
@@ -293,6 +299,7 @@ void deliver_channel_take(struct mailbox *m, int fd)
 	}
 	d->chan = NULL;
 	d->answered = d->durable = 0;
-	if (ipc_chan_new(role_loop(m->role), fd, &deliver_channel, IPC_SERVER, &deliver_ipc, d, &d->chan))
+	if (ipc_chan_new(role_loop(m->role), fd, &deliver_channel, IPC_SERVER, &deliver_ipc, d,
+			 &d->chan))
 		d->chan = NULL;
 }

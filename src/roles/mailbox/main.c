@@ -24,9 +24,11 @@ enum err mailbox_sync(struct mailbox *m)
 	loop_timer_cancel(&m->sync_timer);
 	if (!m->store)
 		return ERR_WRONG_STATE;
-	err = store_checkpoint_due(m->store) ? store_checkpoint(m->store, NULL) : store_sync(m->store, NULL);
+	err = store_checkpoint_due(m->store) ? store_checkpoint(m->store, NULL)
+					     : store_sync(m->store, NULL);
 	if (err)
-		LOG_ERROR("mailbox.sync", "cannot make an account durable; its mail stays in the journal",
+		LOG_ERROR("mailbox.sync",
+			  "cannot make an account durable; its mail stays in the journal",
 			  LOG_UINT("account", m->account), LOG_ERR(err));
 	else
 		deliver_durable(m);
@@ -45,7 +47,7 @@ static void on_idle_timer(void *ctx)
 	struct mailbox *m = ctx;
 	int64_t quiet = clock_mono_ms() - m->last_work_ms;
 	int64_t leave = (int64_t)role_config(m->role)->mailbox_idle;
-	int64_t next = size_min(QUIET_TRIM_MS, (size_t)leave);
+	int64_t next = leave < QUIET_TRIM_MS ? leave : QUIET_TRIM_MS;
 
 	if (m->store && quiet >= QUIET_TRIM_MS && !m->trimmed) {
 		m->trimmed = true;
@@ -74,7 +76,8 @@ static void leave(struct mailbox *m)
 		err = store_close(&m->store);
 	}
 	if (err)
-		LOG_ERROR("mailbox.close", "cannot close an account in order; it is mended at the next start",
+		LOG_ERROR("mailbox.close",
+			  "cannot close an account in order; it is mended at the next start",
 			  LOG_UINT("account", m->account), LOG_ERR(err));
 	role_exit(m->role, 0);
 }
@@ -108,7 +111,8 @@ static void on_stop(struct role *role, void *ctx)
 
 /* ---- start ---- */
 
-static enum err take_keys(const struct account_key_keys *m, struct store_key *at, struct store_keys *ret)
+static enum err take_keys(const struct account_key_keys *m, struct store_key *at,
+			  struct store_keys *ret)
 {
 	struct account_key_keys_keys item;
 	struct view raw = m->keys_raw;
@@ -139,7 +143,8 @@ static enum err open_store(struct mailbox *m, const struct store_keys *keys)
 	enum err err = store_open(m->dir, keys, &config, &m->store);
 
 	if (err == ERR_CORRUPT) {
-		LOG_ERROR("mailbox.damaged", "the index of an account is damaged; it is built anew from the packs",
+		LOG_ERROR("mailbox.damaged",
+			  "the index of an account is damaged; it is built anew from the packs",
 			  LOG_UINT("account", m->account));
 		config.rebuild = true;
 		err = store_open(m->dir, keys, &config, &m->store);
@@ -228,8 +233,8 @@ static void on_channel(struct role *role, void *ctx, struct view name, uint64_t 
 	}
 }
 
-static void on_descriptor(struct role *role, void *ctx, struct view kind, struct view name, uint64_t id,
-			  int fd)
+static void on_descriptor(struct role *role, void *ctx, struct view kind, struct view name,
+			  uint64_t id, int fd)
 {
 	struct mailbox *m = ctx;
 
@@ -264,7 +269,9 @@ static void on_status(struct role *role, void *ctx, struct buf *json)
 
 	if (m->store)
 		usage = store_usage(m->store);
-	buf_addf(json, "\"sessions\":%zu,\"served\":%llu,\"delivered\":%llu,\"messages\":%llu,\"bytes\":%llu,",
+	buf_addf(json,
+		 "\"sessions\":%zu,\"served\":%llu,\"delivered\":%llu,\"messages\":%llu,\"bytes\":%"
+		 "llu,",
 		 m->session_count, (unsigned long long)m->served, (unsigned long long)m->delivered,
 		 (unsigned long long)usage.messages, (unsigned long long)usage.bytes);
 }

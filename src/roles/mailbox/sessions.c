@@ -97,7 +97,8 @@ static void on_deadline(void *ctx)
 	int64_t stall = (int64_t)role_config(s->mailbox->role)->imap_output_stall;
 
 	if (s->stalled_since && clock_mono_ms() - s->stalled_since >= stall) {
-		LOG_NOTICE("mailbox.stalled", "a client does not read its output; the session is ended",
+		LOG_NOTICE("mailbox.stalled",
+			   "a client does not read its output; the session is ended",
 			   LOG_ID("session", s->id));
 		end_session(s);
 		return;
@@ -162,7 +163,8 @@ static void refuse(const struct role_session *r, int fd, const char *why)
 {
 	struct buf CLEANUP(buf_done) line = BUF_INIT(512);
 
-	buf_addf(&line, VIEW_FMT " NO %s\r\n* BYE %s\r\n", VIEW_ARG(r->tag.n ? r->tag : VIEW("*")), why, why);
+	buf_addf(&line, VIEW_FMT " NO %s\r\n* BYE %s\r\n", VIEW_ARG(r->tag.n ? r->tag : VIEW("*")),
+		 why, why);
 	/* One small write into an empty stream; if it fails the client sees the end alone. */
 	if (file_write(fd, buf_view(&line)))
 		LOG_DEBUG("mailbox.refuse", "the client is gone already");
@@ -175,7 +177,8 @@ void sessions_add(struct mailbox *m, const struct role_session *r, int fd)
 	struct session *s;
 
 	if (!m->store || m->stopping) {
-		refuse(r, fd, "[UNAVAILABLE] This mailbox cannot be opened now, please try again later");
+		refuse(r, fd,
+		       "[UNAVAILABLE] This mailbox cannot be opened now, please try again later");
 		return;
 	}
 	if (m->session_count >= role_config(m->role)->account_sessions) {
@@ -211,7 +214,8 @@ void sessions_add(struct mailbox *m, const struct role_session *r, int fd)
 	m->session_count++;
 	m->served++;
 	LOG_INFO("mailbox.session", "a session begins", LOG_ID("session", s->id),
-		 LOG_UINT("account", m->account), LOG_VIEW("name", r->name), LOG_IP("client", r->peer_ip));
+		 LOG_UINT("account", m->account), LOG_VIEW("name", r->name),
+		 LOG_IP("client", r->peer_ip));
 	loop_defer_add(&s->turn);
 }
 
