@@ -25,6 +25,7 @@ static enum err digest_step(struct store *s, uint64_t blob, unsigned columns,
 	if (!q)
 		return index_error(&s->index);
 	bind_u64(q, 1, blob);
+	bind_u64(q, 2, columns);
 	err = index_step(&s->index, q);
 	if (err)
 		return err == ERR_EOF ? ERR_NOTFOUND : err;

@@ -92,8 +92,11 @@ const char *const index_sql_texts[SQL_COUNT] = {
 	[SQL_BLOB_REFER] = "UPDATE blob SET refs=refs+?2 WHERE id=?1 RETURNING refs, pack, stored",
 	[SQL_BLOB_DELETE] = "DELETE FROM blob WHERE id=?1",
 	[SQL_BLOB_MOVE] = "UPDATE blob SET pack=?2, off=?3 WHERE id=?1",
+	/* ?2: columns wanted, STORE_COL_; the others are not even copied */
 	[SQL_BLOB_DIGEST] =
-		"SELECT sent, thread, envelope, structure, preview, search, header FROM blob"
+		"SELECT sent, thread, CASE WHEN ?2&1 THEN envelope END,"
+		" CASE WHEN ?2&2 THEN structure END, CASE WHEN ?2&16 THEN preview END,"
+		" CASE WHEN ?2&8 THEN search END, CASE WHEN ?2&4 THEN header END FROM blob"
 		" WHERE id=?1",
 	[SQL_BLOB_DIGEST_SET] =
 		"UPDATE blob SET sent=?2, thread=?3, envelope=?4, structure=?5, preview=?6,"

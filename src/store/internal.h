@@ -270,6 +270,7 @@ MUST_USE enum err store_prepare(int dir, const struct store_keys *keys,
 				const struct store_config *config,
 				void (*damaged)(void *ctx, uint32_t pack), void *ctx,
 				struct store **ret);
+/* INBOX and the special folders, as far as they are missing. */
 MUST_USE enum err store_make_folders(struct store *s);
 
 #endif

@@ -87,7 +87,7 @@ enum err store_keyword(struct store *s, struct view name, bool create, unsigned 
 {
 	struct event e = { .kind = EVENT_KEYWORD, .name = name };
 	unsigned number = 0;
-	uint64_t used;
+	uint64_t used = 0;
 	struct txn t;
 	enum err err;
 

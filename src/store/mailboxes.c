@@ -172,6 +172,45 @@ enum err store_mailbox_create(struct store *s, struct view name, uint32_t specia
 	return err;
 }
 
+/* One transaction: an account has all of them or is not made yet. */
+static enum err make_folders(struct txn *t)
+{
+	static const struct {
+		struct view name;
+		uint32_t special;
+	} folders[] = {
+		{ VIEW_INIT("INBOX"), 0 },
+		{ VIEW_INIT("Drafts"), STORE_USE_DRAFTS },
+		{ VIEW_INIT("Sent"), STORE_USE_SENT },
+		{ VIEW_INIT("Junk"), STORE_USE_JUNK },
+		{ VIEW_INIT("Trash"), STORE_USE_TRASH },
+		{ VIEW_INIT("Archive"), STORE_USE_ARCHIVE },
+	};
+	enum err err = OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(folders) && !err; i++) {
+		struct event sub = { .kind = EVENT_SUBSCRIBE,
+				     .name = folders[i].name,
+				     .attributes = 1 };
+		uint64_t id;
+
+		if (mailbox_by_name(t->s, folders[i].name))
+			continue;
+		err = create_run(t, folders[i].name, folders[i].special, &id);
+		if (!err)
+			err = txn_event(t, &sub);
+	}
+	return err;
+}
+
+enum err store_make_folders(struct store *s)
+{
+	struct txn t;
+	enum err err = txn_begin(s, true, &t);
+
+	return err ? err : txn_end(&t, make_folders(&t));
+}
+
 /* ---- deleting -------------------------------------------------------------------------------- */
 
 static bool has_children(struct store *s, struct view name)

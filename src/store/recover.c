@@ -295,7 +295,7 @@ static enum err pack_in_use(struct store *s, uint32_t number, bool *ret)
 static enum err pack_settle(struct store *s, const struct pack *p, bool *ret_remove)
 {
 	sqlite3_stmt *q;
-	bool used;
+	bool used = false;
 	enum err err = pack_in_use(s, p->number, &used);
 
 	*ret_remove = false;

@@ -76,32 +76,6 @@ enum err store_prepare(int dir, const struct store_keys *keys, const struct stor
 	return OK;
 }
 
-enum err store_make_folders(struct store *s)
-{
-	static const struct {
-		struct view name;
-		uint32_t special;
-	} folders[] = {
-		{ VIEW_INIT("INBOX"), 0 },
-		{ VIEW_INIT("Drafts"), STORE_USE_DRAFTS },
-		{ VIEW_INIT("Sent"), STORE_USE_SENT },
-		{ VIEW_INIT("Junk"), STORE_USE_JUNK },
-		{ VIEW_INIT("Trash"), STORE_USE_TRASH },
-		{ VIEW_INIT("Archive"), STORE_USE_ARCHIVE },
-	};
-	uint64_t id;
-	enum err err = OK;
-
-	for (size_t i = 0; i < ARRAY_LEN(folders) && !err; i++) {
-		err = store_mailbox_create(s, folders[i].name, folders[i].special, &id);
-		if (!err)
-			err = store_subscribe(s, folders[i].name, true);
-		else if (err == ERR_EXISTS)
-			err = OK;
-	}
-	return err;
-}
-
 /* A new account, or one whose making was interrupted: nothing was ever logged. */
 static enum err create_index(struct store *s)
 {

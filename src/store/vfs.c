@@ -134,8 +134,16 @@ static int vfs_open_file(sqlite3_vfs *base, const char *name, sqlite3_file *file
 	f->vfs = v;
 	f->kind = wal ? VFS_WAL : VFS_DB;
 	f->base.pMethods = &file_methods;
-	if (wal)
+	if (wal) {
+		int rc = vfs_salt_load(f);
+
+		if (rc) {
+			fd_close(&f->fd);
+			f->base.pMethods = NULL;
+			return rc;
+		}
 		v->wal = f;
+	}
 	if (ret_flags)
 		*ret_flags = flags;
 	return SQLITE_OK;

@@ -37,7 +37,8 @@ static void aad_make(const struct vfs_file *f, uint64_t at, const uint8_t *frame
 	num_put64(aad + 8, at);
 	if (frame_head) {
 		memcpy(aad + 16, frame_head, 4); /* page number */
-		memcpy(aad + 20, frame_head + 8, 8); /* salts */
+		/* Not the frame's own salt: SQLite leaves it zero while checksums are pending. */
+		memcpy(aad + 20, f->salt, WAL_SALT);
 	}
 }
 
@@ -242,6 +243,13 @@ static int wal_write(struct vfs_file *f, const void *from, int n, uint64_t at)
 	return SQLITE_OK;
 }
 
+int vfs_salt_load(struct vfs_file *f)
+{
+	size_t got;
+
+	return raw_read(f, f->salt, WAL_SALT, WAL_SALT_AT, &got);
+}
+
 int vfs_read(sqlite3_file *base, void *to, int n, sqlite3_int64 at)
 {
 	struct vfs_file *f = (struct vfs_file *)base;
@@ -272,6 +280,9 @@ int vfs_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 at)
 	rc = vfs_flush_frame(f);
 	if (rc)
 		return rc;
+	if (at != 0 || n != WAL_HEAD)
+		return SQLITE_IOERR_WRITE;
 	f->end = WAL_HEAD; /* a header begins the log anew */
+	memcpy(f->salt, (const uint8_t *)from + WAL_SALT_AT, WAL_SALT);
 	return raw_write(f, from, (size_t)n, (uint64_t)at);
 }
