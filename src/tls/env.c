@@ -46,7 +46,7 @@ void tls_env_done(struct tls_env *env)
 
 const char *tls_env_reason(void)
 {
-	const char *text = ERR_reason_error_string(ERR_peek_last_error());
+	const char *text = ERR_reason_error_string(ERR_peek_error());
 
 	ERR_clear_error();
 	return text ? text : "unknown";

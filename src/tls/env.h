@@ -26,7 +26,8 @@ MUST_USE enum err tls_env_init(struct tls_env *env);
 /* After everything that was made with it. */
 void tls_env_done(struct tls_env *env);
 
-/* OpenSSL's words for the last failure of this thread, and forget it; static, never NULL. */
+/* OpenSSL's words for what went wrong first since the queue was cleared, and clear it; static, never
+ * NULL. */
 const char *tls_env_reason(void);
 
 #endif

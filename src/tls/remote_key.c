@@ -10,9 +10,11 @@
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
+#include <openssl/proverr.h>
 #include <openssl/rsa.h>
 
 /* Parameters of import that make a key a private one. */
@@ -321,8 +323,10 @@ static int signing_sign(void *ctx, unsigned char *sig, size_t *sig_n, size_t roo
 		input = view_of(digest, digest_n);
 	}
 	err = s->key->signer->sign(s->key->signer->ctx, s->key->index, scheme, input, &out);
-	if (err || out.n == 0 || out.n > room)
+	if (err || out.n == 0 || out.n > room) {
+		ERR_raise(ERR_LIB_PROV, PROV_R_FAILED_TO_SIGN);
 		return 0;
+	}
 	memcpy(sig, out.p, out.n);
 	*sig_n = out.n;
 	return 1;

@@ -131,7 +131,7 @@ static void signer_gone(void **state)
 	f.refuse = true;
 	pair_init(&f, &p);
 	assert_int_equal(pair_shake(&p, &client), ERR_CRYPTO);
-	assert_string_not_equal(p.server.why, "");
+	assert_string_equal(p.server.why, "failed to sign");
 	assert_int_not_equal(client, OK);
 	pair_done(&p);
 	f.refuse = false;
