@@ -57,14 +57,15 @@ static void imap_done(struct login_session *s)
 
 /* ---- capabilities and greeting ---- */
 
-/* The names of RFC 9051#6.1.1; log-in only under TLS. */
+/* The names of RFC 9051#6.1.1; log-in only under TLS.  IDLE is told early: libraries that look at the
+ * capabilities once, at the greeting, would never use it. */
 static void add_capabilities(struct login_session *s)
 {
 	static const char *const names[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN",
 					     "LOGIN" };
 	struct view known;
 
-	buf_add_str(&s->out, "CAPABILITY IMAP4rev2 IMAP4rev1 LITERAL- SASL-IR ID ENABLE");
+	buf_add_str(&s->out, "CAPABILITY IMAP4rev2 IMAP4rev1 LITERAL- SASL-IR ID ENABLE IDLE");
 	if (!s->peer.tls) {
 		buf_add_str(&s->out, " STARTTLS LOGINDISABLED");
 		return;
