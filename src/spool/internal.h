@@ -119,7 +119,8 @@ struct journal {
 	size_t finishing_n;
 	int64_t commit_ms; /* of the last one */
 	bool failing; /* the last commit failed */
-	int64_t pause_until_ms; /* while failing: no new segment before */
+	unsigned failed_in_row;
+	int64_t pause_until_ms; /* no new segment before, after too many failures */
 	bool was_pressed;
 	int64_t pressed_ms;
 

@@ -17,7 +17,7 @@ enum {
 	BATCH_GROUPS_MAX = 1 << 20,
 	PARKED_RETRY_MS = 1000,
 	CACHE_IDLE_MS = 5000, /* without a commit for so long the cache is given back */
-	COMMIT_TRIES = 3, /* segments that one batch of our own changes may try at once */
+	COMMIT_TRIES = 3, /* segments that may fail in a row before a pause */
 };
 
 void journal_tell(struct journal *j, const struct journal_event *e, const struct segment *s)
@@ -88,7 +88,7 @@ enum err journal_lay_out(struct journal *j, const struct journal_record *records
 		return ERR_NOMEM;
 	if (!j->appending || need > segment_end(j->newest) - j->newest->tail) {
 		/* A disk that fails every write is not given a new file for each. */
-		if (j->failing && clock_mono_ms() < j->pause_until_ms)
+		if (j->failed_in_row >= COMMIT_TRIES && clock_mono_ms() < j->pause_until_ms)
 			return ERR_IO;
 		err = segment_open_next(j, need);
 		if (err)
@@ -419,10 +419,11 @@ void journal_commit(struct journal *j)
 			journal_tell(j, &(struct journal_event){ .kind = JOURNAL_RECOVERED },
 				     j->newest);
 		j->failing = err != OK;
+		j->failed_in_row = err ? j->failed_in_row + 1 : 0;
 		if (!err)
 			break;
 	}
-	if (j->failing)
+	if (j->failed_in_row >= COMMIT_TRIES)
 		j->pause_until_ms = clock_mono_ms() + PARKED_RETRY_MS;
 	slab_trim(j, JOURNAL_CACHE);
 	j->committing = false;
@@ -596,6 +597,7 @@ void journal_close(struct journal *j)
 void journal_figures(const struct journal *j, struct journal_figures *ret)
 {
 	struct journal_figures f = {
+		.next_sequence = j->next_sequence,
 		.spare = j->spare_n,
 		.commits = j->commits,
 		.groups = j->group_total,

@@ -161,6 +161,7 @@ void journal_entry_drop(struct journal *j, struct journal_entry *entry);
 int journal_work(struct journal *j);
 
 struct journal_figures {
+	uint64_t next_sequence; /* the lowest that was not given out */
 	uint64_t segments; /* with something in them */
 	uint64_t spare;
 	uint64_t live; /* messages */

@@ -93,13 +93,11 @@ static void on_durable(void *ctx, enum err err)
 	if (err) {
 		LOG_ERROR("queue.refused", "a message could not be written to the journal",
 			  LOG_ID("trace", m->trace), LOG_ERR(err));
-		q->memory -= m->counted;
-		message_free(m);
+		queue_free_message(q, m);
 		return;
 	}
 	m->peer = NULL;
 	q->figures.accepted++;
-	queue_link(q, m);
 	if (!open_message(q, m, &o))
 		LOG_INFO("queue.accepted", "took a message over", LOG_ID("trace", m->trace),
 			 LOG_ID("session", o->envelope.session),
@@ -137,7 +135,7 @@ static enum accept_status put(struct accept_peer *peer, const struct accept_put 
 		message_free(m);
 		return status_of(err);
 	}
-	queue_count_memory(q, m);
+	queue_link(q, m);
 	rate_count(&q->rate, m->born_ms);
 	queue_commit_soon(q);
 	return ACCEPT_OK;

@@ -18,6 +18,7 @@ struct request {
 	struct queue *queue;
 	uint32_t tag;
 	struct view id, domain, sender, recipient, state, limit, after;
+	struct view what; /* an id, a domain, or "all" */
 	bool all;
 	struct buf *text; /* of the answer */
 };
@@ -123,6 +124,12 @@ static void send_rcpt(struct request *q, struct rcpt *r, struct view address)
 
 /* ---- which ---- */
 
+/* In the journal, and not on its way out. */
+static bool is_here(const struct message *m)
+{
+	return m->entry.segment && !m->finished;
+}
+
 static struct message *find_id(struct request *r)
 {
 	uint64_t id;
@@ -132,7 +139,7 @@ static struct message *find_id(struct request *r)
 		return NULL;
 	}
 	for (struct message *m = r->queue->first; m; m = m->next)
-		if (m->trace == id && !m->finished)
+		if (m->trace == id && is_here(m))
 			return m;
 	buf_add_str(r->text, "there is no such message in the queue");
 	return NULL;
@@ -184,7 +191,7 @@ static enum err do_list(struct request *r)
 		m = m ? m->next : NULL;
 	}
 	for (; m && left; m = m->next)
-		if (!m->finished)
+		if (is_here(m))
 			list_message(r, m, &left);
 	if (m)
 		buf_addf(r->text, "there is more; ask again with after= the last id");
@@ -323,8 +330,14 @@ static bool goes_to(struct queue *q, struct message *m, struct view domain)
 
 static enum err do_each(struct request *r, message_fn *fn)
 {
-	uint64_t n = 0;
+	uint64_t n = 0, id;
 
+	if (view_eq(r->what, VIEW("all")))
+		r->all = true;
+	else if (r->what.n && !id_parse(r->what, &id))
+		r->id = r->what;
+	else if (r->what.n)
+		r->domain = r->what;
 	if (r->id.n) {
 		struct message *m = find_id(r);
 
@@ -339,7 +352,7 @@ static enum err do_each(struct request *r, message_fn *fn)
 	}
 	for (struct message *m = r->queue->first, *next; m; m = next) {
 		next = m->next;
-		if (m->finished || (r->domain.n && !goes_to(r->queue, m, r->domain)))
+		if (!is_here(m) || (r->domain.n && !goes_to(r->queue, m, r->domain)))
 			continue;
 		fn(r->queue, m);
 		n++;
@@ -431,7 +444,7 @@ static enum err read_args(struct request *r, const struct admin_request *m)
 		{ VIEW("id"), &r->id },		{ VIEW("domain"), &r->domain },
 		{ VIEW("sender"), &r->sender }, { VIEW("recipient"), &r->recipient },
 		{ VIEW("state"), &r->state },	{ VIEW("limit"), &r->limit },
-		{ VIEW("after"), &r->after },
+		{ VIEW("after"), &r->after },	{ VIEW("what"), &r->what },
 	};
 	struct view raw = m->args_raw;
 	struct admin_request_args item;

@@ -145,11 +145,9 @@ static void on_durable(void *ctx, enum err err)
 	if (err) {
 		LOG_ERROR("queue.report-lost", "a report to a sender could not be written",
 			  LOG_ID("trace", m->trace), LOG_ERR(err));
-		q->memory -= m->counted;
-		message_free(m);
+		queue_free_message(q, m);
 		return;
 	}
-	queue_link(q, m);
 	dispatch_message(q, m);
 }
 
@@ -199,13 +197,13 @@ static enum err put(struct queue *q, struct message *about, struct selection *s,
 		err = buf_err(&bytes);
 	}
 	if (!err) {
-		queue_count_memory(q, m);
+		queue_link(q, m);
 		err = journal_add(q->journal, records, s->n + 1, on_durable, m);
 		if (err)
-			q->memory -= m->counted;
-	}
-	if (err)
+			queue_free_message(q, m);
+	} else {
 		message_free(m);
+	}
 	free(records);
 	free(ends);
 	return err;

@@ -90,6 +90,7 @@ void dispatch_message(struct queue *q, struct message *m)
 {
 	int64_t now = clock_mono_ms();
 
+	ASSERT(m->entry.segment);
 	for (uint32_t i = 0; i < message_rcpt_count(m) && !m->held && !m->finished; i++) {
 		struct rcpt *r = message_rcpt(m, i);
 

@@ -242,6 +242,8 @@ static void account_flush(struct queue *q, struct account *a)
 			continue;
 		}
 		rcpt_stage(r, STAGE_HANDED);
+		if (r->message->entry.sequence > a->last_sequence)
+			a->last_sequence = r->message->entry.sequence;
 		rcpt_list_push(&a->handed, r);
 		a->handed_bytes += body_octets(r);
 	}
@@ -462,6 +464,20 @@ enum err local_attach_spawn(struct queue *q, int fd)
 
 /* ---- checkpoints ---- */
 
+/* Every lower sequence is finished for good: no account needs its marks any more. */
+static uint64_t settled_below(const struct queue *q)
+{
+	struct journal_figures f;
+	uint64_t below;
+
+	journal_figures(q->journal, &f);
+	below = f.next_sequence;
+	for (const struct message *m = q->first; m; m = m->next)
+		if (m->entry.sequence < below)
+			below = m->entry.sequence;
+	return below;
+}
+
 void local_checkpoint(struct queue *q, bool all)
 {
 	static const struct deliver_checkpoint ask;
@@ -487,16 +503,22 @@ static void look_after(void *ctx)
 {
 	struct queue *q = ctx;
 	bool again = false;
+	uint64_t below = settled_below(q);
 	size_t at = 0;
 	struct view key;
 	void *value;
 
 	local_checkpoint(q, false);
 	wake_all(q);
-	while (map_next(&q->locals.accounts, &at, &key, &value) && !again) {
-		const struct account *a = value;
+	while (map_next(&q->locals.accounts, &at, &key, &value)) {
+		struct account *a = value;
+		struct deliver_settled settled = { .below = below };
 
-		again = a->stored.n || a->waiting.n;
+		if (a->state == ACCOUNT_READY && a->settled < below &&
+		    !deliver_send_settled(a->chan, &settled))
+			a->settled = below;
+		again = again || a->stored.n || a->handed.n || a->waiting.n ||
+			(a->chan && a->settled <= a->last_sequence);
 	}
 	if (again)
 		loop_timer_set(&q->locals.checkpoint, CHECKPOINT_LOOK_MS);

@@ -87,6 +87,8 @@ struct account {
 	uint64_t stored_n; /* answered OK on this channel, all in all */
 	uint64_t durable_n; /* of them durable */
 	int64_t stored_ms; /* when the oldest that is not durable was stored */
+	uint64_t last_sequence; /* the highest that was handed over */
+	uint64_t settled; /* told: no sequence below comes again */
 	int64_t due_ms;
 	int64_t spawn_ms; /* not asked for again before */
 	struct account *due_next;
@@ -191,7 +193,7 @@ void queue_status(const struct queue *q, struct buf *json);
 void queue_commit_soon(struct queue *q);
 void queue_commit_lazily(struct queue *q);
 void queue_link(struct queue *q, struct message *m);
-/* Out of the list and gone; not one that the journal still knows. */
+/* Out of the list and gone; the journal must not know it any more. */
 void queue_free_message(struct queue *q, struct message *m);
 void queue_count_memory(struct queue *q, struct message *m);
 /* Is mail to be refused?  Tells the peers when that changes. */
