@@ -10,6 +10,7 @@ struct fsck {
 	store_fsck_fn fn;
 	void *ctx;
 	uint64_t total;
+	struct store_fsck_report torn; /* the end of the log, when it is no record */
 	struct store_fsck_result result;
 };
 
@@ -51,12 +52,27 @@ static enum err check_record(void *ctx, const struct record *r)
 static void check_damage(void *ctx, uint32_t pack, uint64_t from, uint64_t to, bool tail)
 {
 	struct fsck *f = (struct fsck *)ctx;
-	bool torn = tail && pack == pack_set_last(&f->s->packs);
+	struct store_fsck_report r = {
+		.kind = STORE_FSCK_DAMAGE, .pack = pack, .from = from, .to = to
+	};
 
-	report(f, (struct store_fsck_report){ .kind = torn ? STORE_FSCK_TORN : STORE_FSCK_DAMAGE,
-					      .pack = pack,
-					      .from = from,
-					      .to = to });
+	if (tail && pack == pack_set_last(&f->s->packs)) {
+		r.kind = STORE_FSCK_TORN;
+		f->torn = r;
+	}
+	report(f, r);
+}
+
+/* What a checkpoint has seen on disk cannot be torn. */
+static void check_torn(struct fsck *f)
+{
+	const struct log_place *known = &f->s->checkpoint;
+
+	if (f->torn.kind != STORE_FSCK_TORN || f->torn.pack != known->pos.pack ||
+	    f->torn.from >= known->pos.off)
+		return;
+	f->torn.kind = STORE_FSCK_DAMAGE;
+	report(f, f->torn);
 }
 
 static enum err check_packs(struct fsck *f)
@@ -119,6 +135,8 @@ static enum err check_index(struct fsck *f)
 		err = index_check(&s->index);
 	if (!err)
 		err = memory_reload(s);
+	if (!err)
+		check_torn(f);
 	if (!err)
 		err = recover_run(s, &clean);
 	if (!err && !clean)

@@ -23,9 +23,10 @@ void index_done(struct index *x)
 	x->vfs = NULL;
 }
 
-static enum err error_of(int rc)
+/* SQLite hands on some read errors without their detail: then the VFS knows. */
+static enum err error_of(struct index *x, int rc)
 {
-	if (rc == SQLITE_IOERR_DATA || rc == SQLITE_IOERR_SHORT_READ)
+	if ((rc & 0xff) == SQLITE_IOERR && (rc == SQLITE_IOERR_SHORT_READ || vfs_damaged(x->vfs)))
 		return ERR_CORRUPT;
 	switch (rc & 0xff) {
 	case SQLITE_OK: return OK;
@@ -42,14 +43,14 @@ static enum err error_of(int rc)
 
 enum err index_error(struct index *x)
 {
-	enum err err = x->db ? error_of(sqlite3_extended_errcode(x->db)) : ERR_IO;
+	enum err err = x->db ? error_of(x, sqlite3_extended_errcode(x->db)) : ERR_IO;
 
 	return err ? err : ERR_IO;
 }
 
 static enum err run_text(struct index *x, const char *sql)
 {
-	return error_of(sqlite3_exec(x->db, sql, NULL, NULL, NULL));
+	return error_of(x, sqlite3_exec(x->db, sql, NULL, NULL, NULL));
 }
 
 /* Defences first: nothing in the file may bring in code or reach outside. */
@@ -116,7 +117,7 @@ enum err index_open(struct index *x, bool create)
 		return OK;
 	if (!create && !folder_has(x->dir, FOLDER_INDEX))
 		return ERR_CORRUPT;
-	err = error_of(sqlite3_open_v2(FOLDER_INDEX, &x->db, flags, vfs_name(x->vfs)));
+	err = error_of(x, sqlite3_open_v2(FOLDER_INDEX, &x->db, flags, vfs_name(x->vfs)));
 	if (!err)
 		err = harden(x);
 	if (!err)
@@ -187,7 +188,7 @@ enum err index_check(struct index *x)
 {
 	bool sound = false;
 	enum err err =
-		error_of(sqlite3_exec(x->db, "PRAGMA quick_check(1)", check_row, &sound, NULL));
+		error_of(x, sqlite3_exec(x->db, "PRAGMA quick_check(1)", check_row, &sound, NULL));
 
 	if (err)
 		return err;
@@ -204,7 +205,7 @@ enum err index_checkpoint(struct index *x, bool truncate)
 		if (x->stmts[i])
 			sqlite3_reset(x->stmts[i]);
 	}
-	err = error_of(sqlite3_wal_checkpoint_v2(x->db, "main", mode, &frames, &done));
+	err = error_of(x, sqlite3_wal_checkpoint_v2(x->db, "main", mode, &frames, &done));
 	if (!err && vfs_failed(x->vfs))
 		err = ERR_IO;
 	if (!err && frames != done)

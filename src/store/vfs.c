@@ -264,6 +264,14 @@ bool vfs_failed(const struct vfs *v)
 	return v->failed;
 }
 
+bool vfs_damaged(struct vfs *v)
+{
+	bool damaged = v->damaged;
+
+	v->damaged = false;
+	return damaged;
+}
+
 uint64_t vfs_wal_size(const struct vfs *v)
 {
 	return v->wal ? v->wal->end : 0;

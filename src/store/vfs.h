@@ -27,6 +27,8 @@ void vfs_free(struct vfs *vfs);
 const char *vfs_name(const struct vfs *vfs);
 /* A write or sync failed; nothing may be written through this VFS any more. */
 bool vfs_failed(const struct vfs *vfs);
+/* A page did not open since this was asked last. */
+bool vfs_damaged(struct vfs *vfs);
 /* Octets of the WAL that are not yet in the database. */
 uint64_t vfs_wal_size(const struct vfs *vfs);
 /* All of the WAL has been brought into the database. */

@@ -115,6 +115,12 @@ static int short_read(void *to, int n, size_t got)
 	return SQLITE_IOERR_SHORT_READ;
 }
 
+static int page_damaged(struct vfs_file *f)
+{
+	f->vfs->damaged = true;
+	return SQLITE_IOERR_DATA;
+}
+
 static int db_read(struct vfs_file *f, void *to, int n, uint64_t at)
 {
 	uint64_t start = at - at % VFS_PAGE;
@@ -131,7 +137,7 @@ static int db_read(struct vfs_file *f, void *to, int n, uint64_t at)
 		return short_read(to, n, 0);
 	aad_make(f, start, NULL, aad);
 	if (got < VFS_PAGE || !page_open(f, sealed, aad, out))
-		return SQLITE_IOERR_DATA;
+		return page_damaged(f);
 	if (out == page)
 		memcpy(to, page + (at - start), (size_t)n);
 	return SQLITE_OK;
@@ -180,7 +186,7 @@ static int wal_read(struct vfs_file *f, void *to, int n, uint64_t at)
 	aad_make(f, start + WAL_FRAME_HEAD, frame, aad);
 	if (got < FRAME || !page_open(f, frame + WAL_FRAME_HEAD, aad, frame + WAL_FRAME_HEAD)) {
 		if (skip != 0)
-			return SQLITE_IOERR_DATA;
+			return page_damaged(f);
 		memset(frame + WAL_FRAME_HEAD, 0, VFS_PAGE);
 	}
 	memcpy(to, frame + skip, (size_t)n);

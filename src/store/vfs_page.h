@@ -29,6 +29,7 @@ struct vfs {
 	const struct key_ring *keys;
 	struct vfs_file *wal; /* when open */
 	bool failed;
+	bool damaged;
 	uint8_t nonce_prefix
 		[VFS_PREFIX]; /* drawn at random when opened; the counter does the rest */
 	uint64_t nonce_counter;
