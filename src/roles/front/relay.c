@@ -75,7 +75,7 @@ static void watch(struct relay *r)
 		return;
 	if (r->state == RELAY_HANDSHAKE || r->state == RELAY_LINGER)
 		net |= LOOP_READ;
-	if (copying && !r->conn.read_end && !r->app_ended && r->to_app.n == 0)
+	if (copying && !r->conn.read_end && r->to_app.n == 0)
 		net |= LOOP_READ;
 	if (copying && !r->app_ended && !waiting)
 		app |= LOOP_READ;
@@ -273,8 +273,8 @@ static void net_to_app(struct relay *r)
 		return;
 	if (!err) {
 		r->octets_in += bytes.n;
-		/* A role that has closed reads no more; these may be the begin of its TLS. */
-		if (!send_to_app(r, bytes, &n))
+		/* A role that has closed reads no more; these may be the beginning of TLS. */
+		if (r->app_ended || !send_to_app(r, bytes, &n))
 			r->to_app_late = true;
 		if (!r->to_app_late || r->may_starttls)
 			buf_add(&r->to_app, view_from(bytes, n));
@@ -283,11 +283,12 @@ static void net_to_app(struct relay *r)
 			return;
 		}
 	}
-	if (r->conn.read_end && r->conn.read_end != ERR_EOF) {
+	if (r->conn.read_end && r->app_ended && !r->starttls)
+		close_in_order(r);
+	else if (r->conn.read_end && r->conn.read_end != ERR_EOF)
 		relay_end(r, r->conn.why);
-		return;
-	}
-	tell_eof(r);
+	else
+		tell_eof(r);
 }
 
 static void flush_to_app(struct relay *r)
@@ -370,7 +371,7 @@ static void on_net(void *ctx, unsigned events)
 	if (events & LOOP_READ) {
 		if (r->state == RELAY_HANDSHAKE)
 			shake(r);
-		else if (r->state == RELAY_COPY && !r->app_ended && r->to_app.n == 0)
+		else if (r->state == RELAY_COPY && r->to_app.n == 0)
 			net_to_app(r);
 		else if (r->state == RELAY_LINGER)
 			linger(r);

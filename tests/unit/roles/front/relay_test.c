@@ -210,6 +210,19 @@ static void role_closes(void **state)
 	assert_string_equal(t.why, "");
 }
 
+/* Both close: nobody waits for a STARTTLS that cannot come. */
+static void both_close(void **state)
+{
+	start_clear();
+	say(t.role, "221 bye\r\n");
+	fd_close(&t.role);
+	expect(t.peer, "221 bye\r\n");
+	fd_close(&t.peer);
+	spin(10);
+	assert_true(t.ended);
+	assert_string_equal(t.why, "");
+}
+
 static void role_closes_tls(void **state)
 {
 	struct view got;
@@ -507,6 +520,7 @@ int main(void)
 		T(copies_tls),
 		T(half_close),
 		T(role_closes),
+		T(both_close),
 		T(role_closes_tls),
 		T(tls_cut),
 		T(tls_end_in_order),
