@@ -76,6 +76,17 @@ static void tag_note(struct imap_framer *f, struct view line)
 	f->tag_n = n;
 }
 
+/* The same where the line ends early; what came before may hold a part of the tag. */
+static void tag_note_last(struct imap_framer *f, struct view piece)
+{
+	if (f->tag_n || f->segment)
+		return;
+	if (f->cr)
+		buf_add(&f->text, view_head(VIEW("\r"), buf_left(&f->text)));
+	buf_add(&f->text, view_head(piece, buf_left(&f->text)));
+	tag_note(f, buf_view(&f->text));
+}
+
 static void frame_fatal(struct imap_framer *f, const char *reply, struct imap_frame *ret)
 {
 	f->state = IMAP_FRAMER_DEAD;
@@ -259,6 +270,7 @@ static size_t line_take(struct imap_framer *f, struct view input, struct imap_fr
 	bool ended = false;
 
 	if (line_measure(f, input, &n, &ended)) {
+		tag_note_last(f, input);
 		frame_fatal(f, "BAD Control character or line end out of place", ret);
 		return 0;
 	}
@@ -270,7 +282,7 @@ static size_t line_take(struct imap_framer *f, struct view input, struct imap_fr
 	size_t add = piece.n + f->cr;
 
 	if (f->text.n + add > f->limits.line) {
-		tag_note(f, f->text.n ? buf_view(&f->text) : piece);
+		tag_note_last(f, piece);
 		if (f->limits.fatal) {
 			frame_fatal(f, "BAD [TOOBIG] Command too long", ret);
 			return n;
@@ -291,6 +303,7 @@ static size_t line_take(struct imap_framer *f, struct view input, struct imap_fr
 		line_end(f, line, false, ret);
 	} else {
 		buf_add(&f->text, line);
+		tag_note(f, buf_view(&f->text));
 		line_end(f, buf_view(&f->text), true, ret);
 	}
 	return n;
