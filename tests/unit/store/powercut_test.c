@@ -43,7 +43,7 @@ static struct shadow *shadow_of(const char *name)
 {
 	for (size_t i = 0; i < FILES; i++) {
 		if (shadows[i].name[0] == 0 || strcmp(shadows[i].name, name) == 0) {
-			snprintf(shadows[i].name, sizeof(shadows[i].name), "%s", name);
+			snprintf(shadows[i].name, sizeof(shadows[i].name), "%.31s", name);
 			return &shadows[i];
 		}
 	}
