@@ -25,7 +25,8 @@ void admin_domain_add(struct admin_call *c)
 	auth_addresses_changed(c->auth);
 	LOG_NOTICE("auth.domain", "a domain was added", LOG_VIEW("domain", name));
 	admin_end(c, OK,
-		  "added " VIEW_FMT "; mail for it is taken from now on. In DNS it needs an MX record that "
+		  "added " VIEW_FMT
+		  "; mail for it is taken from now on. In DNS it needs an MX record that "
 		  "names this server",
 		  VIEW_ARG(name));
 }
