@@ -3,6 +3,7 @@
  */
 #include "tls/env.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/provider.h>
@@ -10,6 +11,13 @@
 
 #include "tls/conn_bio.h"
 #include "tls/remote_key.h"
+
+enum { SECRETS_MAX = 256 * 1024, SECRET_MIN = 32 };
+
+void tls_env_lock_secrets(void)
+{
+	(void)CRYPTO_secure_malloc_init(SECRETS_MAX, SECRET_MIN);
+}
 
 enum err tls_env_init(struct tls_env *env)
 {

@@ -26,6 +26,10 @@ MUST_USE enum err tls_env_init(struct tls_env *env);
 /* After everything that was made with it. */
 void tls_env_done(struct tls_env *env);
 
+/* Keep OpenSSL's private numbers in locked memory, where the system grants it.  Before the sandbox and
+ * before tls_env_init; for processes that hold private keys. */
+void tls_env_lock_secrets(void);
+
 /* OpenSSL's words for what went wrong first since the queue was cleared, and clear it; static, never
  * NULL. */
 const char *tls_env_reason(void);

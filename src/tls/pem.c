@@ -104,6 +104,18 @@ enum err pem_write_chain(STACK_OF(X509) * chain, struct buf *out)
 	return err;
 }
 
+enum err pem_clean_chain(struct tls_env *env, struct view pem, int max, struct buf *out)
+{
+	STACK_OF(X509) *chain = NULL;
+	enum err err = pem_read_chain(env, pem, max, &chain);
+
+	if (err)
+		return err;
+	err = pem_write_chain(chain, out);
+	sk_X509_pop_free(chain, X509_free);
+	return err;
+}
+
 enum err pem_write_key(EVP_PKEY *key, struct buf *out)
 {
 	BIO *b = BIO_new(BIO_s_mem());

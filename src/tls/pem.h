@@ -19,6 +19,8 @@ MUST_USE enum err pem_read_chain(struct tls_env *env, struct view pem, int max,
 /* An unencrypted private key.  ERR_SYNTAX.  Owned by caller, EVP_PKEY_free. */
 MUST_USE enum err pem_read_key(struct tls_env *env, struct view pem, EVP_PKEY **ret);
 MUST_USE enum err pem_write_chain(STACK_OF(X509) * chain, struct buf *out);
+/* The certificates of a text and nothing else that is in it: no comment, no private key. */
+MUST_USE enum err pem_clean_chain(struct tls_env *env, struct view pem, int max, struct buf *out);
 MUST_USE enum err pem_write_certificate(X509 *certificate, struct buf *out);
 /* PKCS #8.  out holds a secret: the caller wipes it. */
 MUST_USE enum err pem_write_key(EVP_PKEY *key, struct buf *out);

@@ -89,3 +89,8 @@ enum err signer_sign(struct tls_env *env, EVP_PKEY *key, uint16_t number, struct
 	buf_add(ret, view_of(room, n));
 	return buf_err(ret);
 }
+
+void signer_key_free(EVP_PKEY *key)
+{
+	EVP_PKEY_free(key);
+}

@@ -13,4 +13,7 @@
 MUST_USE enum err signer_sign(struct tls_env *env, EVP_PKEY *key, uint16_t scheme,
 			      struct view input, struct buf *ret);
 
+/* NULL is allowed. */
+void signer_key_free(EVP_PKEY *key);
+
 #endif

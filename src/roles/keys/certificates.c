@@ -3,8 +3,6 @@
  */
 #include "certificates.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 
 #include "sys/calls.h"
@@ -14,15 +12,12 @@
 #include "tls/server.h"
 #include "tls/signer.h"
 
-enum { SECURE_HEAP = 256 * 1024, SECURE_HEAP_MIN = 32 };
-
 enum err certificates_init(struct certificates *c)
 {
 	*c = (struct certificates){ 0 };
 	for (size_t i = 0; i < CERTIFICATES_MAX; i++)
 		c->chain_fd[i] = c->key_fd[i] = -1;
-	/* Locked memory for OpenSSL's private numbers; it goes on without where that is refused. */
-	(void)CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_HEAP_MIN);
+	tls_env_lock_secrets();
 	return tls_env_init(&c->env);
 }
 
@@ -30,7 +25,7 @@ static void certificate_done(struct certificate *c)
 {
 	buf_done(&c->chain);
 	buf_done(&c->names);
-	EVP_PKEY_free(c->key);
+	signer_key_free(c->key);
 	*c = (struct certificate){ 0 };
 }
 
@@ -85,19 +80,6 @@ static enum err read_file(int fd, struct buf *out)
 	return err;
 }
 
-/* Our own encoding of the chain: comments and private keys in the file are left out. */
-static enum err normalise(struct certificates *c, struct view text, struct buf *out)
-{
-	STACK_OF(X509) *chain = NULL;
-	enum err err = pem_read_chain(&c->env, text, TLS_CHAIN_MAX, &chain);
-
-	if (err)
-		return err;
-	err = pem_write_chain(chain, out);
-	sk_X509_pop_free(chain, X509_free);
-	return err;
-}
-
 static enum err fill(struct certificates *c, struct view chain, struct view key,
 		     struct certificate *to)
 {
@@ -106,7 +88,7 @@ static enum err fill(struct certificates *c, struct view chain, struct view key,
 	enum err err = keygen_check(&c->env, chain, key, &report, &names);
 
 	if (!err)
-		err = normalise(c, chain, &to->chain);
+		err = pem_clean_chain(&c->env, chain, TLS_CHAIN_MAX, &to->chain);
 	if (!err)
 		err = pem_read_key(&c->env, key, &to->key);
 	if (err)
