@@ -33,6 +33,7 @@ void smtp_server_config_init(struct smtp_server_config *c, enum smtp_service ser
 		.data_rate_min = 512,
 		.data_time_ms = 30 * 60 * 1000,
 		.session_time_ms = 60 * 60 * 1000,
+		.preauth_ms = service == SMTP_SUBMISSION ? 60 * 1000 : 0,
 		.line_max = SMTP_LINE_MAX,
 		.auth_line_max = SMTP_AUTH_LINE_MAX,
 	};
@@ -172,6 +173,8 @@ int64_t smtp_session_deadline(const struct smtp_session *s)
 		return s->delay_end_ms;
 	if (s->wait_end_ms < end)
 		end = s->wait_end_ms;
+	if (s->preauth_end_ms < end)
+		end = s->preauth_end_ms;
 	if (in_body(s) && s->rate_end_ms < end)
 		end = s->rate_end_ms;
 	return end;
@@ -201,6 +204,7 @@ static void clock_start(struct smtp_session *s)
 {
 	s->fresh = false;
 	s->session_end_ms = s->now_ms + s->config->session_time_ms;
+	s->preauth_end_ms = s->config->preauth_ms ? s->now_ms + s->config->preauth_ms : INT64_MAX;
 	session_wait_command(s);
 	if (s->phase == SMTP_PHASE_GREETING && !s->peer.no_greeting_wait && s->config->greeting_ms)
 		s->delay_end_ms = s->now_ms + s->config->greeting_ms;
@@ -222,7 +226,8 @@ void smtp_session_clock(struct smtp_session *s, int64_t mono_ms, int64_t wall_s,
 	}
 	if (in_body(s) && (s->now_ms >= s->wait_end_ms || body_is_slow(s)))
 		session_body_timeout(s);
-	else if (s->now_ms >= s->wait_end_ms || s->now_ms >= s->session_end_ms)
+	else if (s->now_ms >= s->wait_end_ms || s->now_ms >= s->session_end_ms ||
+		 s->now_ms >= s->preauth_end_ms)
 		session_reply(s, SMTP_V_TIMEOUT);
 }
 

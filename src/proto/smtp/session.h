@@ -75,6 +75,7 @@ struct smtp_server_config {
 	uint32_t data_rate_min; /* octets per second over 60 s */
 	uint32_t data_time_ms;
 	uint32_t session_time_ms;
+	uint32_t preauth_ms; /* preauth_time: from start to log-in, on submission; 0: no bound */
 	uint32_t line_max; /* smtp_line, octets with CRLF */
 	uint32_t auth_line_max; /* smtp_auth_line: of AUTH and SASL lines, not below line_max */
 };
@@ -207,6 +208,7 @@ struct smtp_session {
 	int64_t wall_s;
 	int zone_min;
 	int64_t session_end_ms;
+	int64_t preauth_end_ms; /* INT64_MAX: no log-in is needed, or it is done */
 	int64_t wait_end_ms; /* end of the wait for a command, or of a body */
 	int64_t rate_end_ms; /* end of the present window of a body */
 	uint64_t rate_seen; /* body.seen at its start */

@@ -83,6 +83,7 @@ static void auth_success(struct smtp_session *s)
 {
 	session_sasl_end(s);
 	s->authenticated = true;
+	s->preauth_end_ms = INT64_MAX;
 	session_reply(s, SMTP_V_AUTH_OK);
 }
 

@@ -67,6 +67,7 @@ void conn_free(struct conn *c)
 	map_remove(&r->by_session, map_key_u64(&c->session));
 	r->slots[c->slot] = NULL;
 	r->conns--;
+	smtp_options_pressure(r);
 	free(c);
 	if (r->stopping && !r->conns)
 		role_exit(r->role, 0);
@@ -167,6 +168,7 @@ static struct conn *conn_new(struct smtp_role *r, uint64_t session)
 	r->slots[c->slot] = c;
 	r->slot_next = (r->slot_next + 1) % CONNS_MAX;
 	r->conns++;
+	smtp_options_pressure(r);
 	message_init(&c->message);
 	loop_timer_init(&c->timer, role_loop(r->role), on_timer, c);
 	return c;

@@ -4,6 +4,11 @@
 #include "ipc/types.h"
 #include "smtp_role.h"
 
+enum {
+	PRESSURE_PERCENT = 80, /* of conn_service_max */
+	PRESSURE_WAIT_MS = 60 * 1000, /* smtp_command_wait then */
+};
+
 static void load(struct smtp_server_config *to, const struct config *o, enum smtp_service service)
 {
 	smtp_server_config_init(to, service);
@@ -28,6 +33,7 @@ static void load(struct smtp_server_config *to, const struct config *o, enum smt
 	to->data_rate_min = (uint32_t)o->data_rate_min;
 	to->data_time_ms = (uint32_t)o->data_time;
 	to->session_time_ms = (uint32_t)o->smtp_session_time;
+	to->preauth_ms = service == SMTP_SUBMISSION ? (uint32_t)o->preauth_time : 0;
 	to->line_max = (uint32_t)o->smtp_line;
 	to->auth_line_max = (uint32_t)o->smtp_auth_line;
 }
@@ -42,6 +48,21 @@ void smtp_options_load(struct smtp_role *r)
 	r->submission.mechanisms = VIEW("SCRAM-SHA-256 PLAIN LOGIN");
 	r->submission_plus = r->submission;
 	r->submission_plus.mechanisms = VIEW("SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN");
+	smtp_options_pressure(r);
+}
+
+/* Clients that only hold a connection go sooner when these get scarce. */
+void smtp_options_pressure(struct smtp_role *r)
+{
+	const struct config *o = role_config(r->role);
+	struct smtp_server_config *all[] = { &r->mx, &r->submission, &r->submission_plus,
+					     &r->lmtp };
+	bool scarce = r->conns * 100 >= o->conn_service_max * PRESSURE_PERCENT;
+	uint64_t wait =
+		scarce ? size_min(o->smtp_command_wait, PRESSURE_WAIT_MS) : o->smtp_command_wait;
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		all[i]->command_wait_ms = (uint32_t)wait;
 }
 
 const struct smtp_server_config *smtp_options_for(const struct smtp_role *r, const struct conn *c)

@@ -89,6 +89,8 @@ struct smtp_role {
 
 /* options.c */
 void smtp_options_load(struct smtp_role *r);
+/* The number of connections changed: how long may a client stay silent? */
+void smtp_options_pressure(struct smtp_role *r);
 const struct smtp_server_config *smtp_options_for(const struct smtp_role *r, const struct conn *c);
 
 /* conn.c: what front says, and turns. */

@@ -314,6 +314,7 @@ static const struct {
 	NUMBER(session_time_ms),
 	NUMBER(data_time_ms),
 	NUMBER(unknown_rcpt_wait_ms),
+	NUMBER(preauth_ms),
 };
 
 static void number_set(struct drive *d, struct view name, int64_t value)

@@ -620,6 +620,23 @@ static void test_memory(void **state)
 	w.smtp.in_flight -= w.role.config.memory_in_flight;
 }
 
+/* At 80 % of conn_service_max a silent client goes sooner. */
+static void test_pressure(void **state)
+{
+	uint32_t usual = w.smtp.mx.command_wait_ms;
+
+	w.role.config.conn_service_max = 5;
+	w.smtp.conns = 3;
+	smtp_options_pressure(&w.smtp);
+	assert_int_equal(w.smtp.mx.command_wait_ms, usual);
+	w.smtp.conns = 4;
+	smtp_options_pressure(&w.smtp);
+	assert_int_equal(w.smtp.mx.command_wait_ms, 60000);
+	w.smtp.conns = 0;
+	smtp_options_pressure(&w.smtp);
+	assert_int_equal(w.smtp.mx.command_wait_ms, usual);
+}
+
 /* Vanishing at any point leaves nothing behind (teardown counts). */
 static void test_vanish(void **state)
 {
@@ -643,7 +660,7 @@ int main(void)
 		TEST(test_refusals),	  TEST(test_starttls),
 		TEST(test_submission),	  TEST(test_starttls_injected),
 		TEST(test_revoked),	  TEST(test_memory),
-		TEST(test_vanish),
+		TEST(test_vanish),	  TEST(test_pressure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
