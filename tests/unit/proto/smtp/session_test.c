@@ -117,6 +117,25 @@ static void test_pending(void **state)
 	drive_done(&d);
 }
 
+/* Octets that come after DATA but before its 354 are as early as those behind it. */
+static void test_early_octets(void **state)
+{
+	struct drive d;
+	size_t used;
+
+	start(&d, SMTP_MX);
+	drive_feed(&d, VIEW("MAIL FROM:<a@b.c>\r\nRCPT TO:<user@here.test>\r\n"));
+	buf_clear(&d.replies);
+	smtp_session_input(&d.session, VIEW("DATA\r\n"), &used);
+	assert_int_equal(smtp_session_request(&d.session)->action, SMTP_ASK_BEGIN);
+	drive_feed(&d, VIEW("x"));
+	assert_view(buf_view(&d.replies),
+		    "554 5.5.1 Wait for reply 354 before you send the message\r\n");
+	assert_true(d.closed);
+	assert_int_equal(d.aborted_n, 1);
+	drive_done(&d);
+}
+
 /* The envelope as the owner sees it. */
 static void test_envelope(void **state)
 {
@@ -225,7 +244,7 @@ int main(void)
 		cmocka_unit_test(test_deadlines),     cmocka_unit_test(test_output),
 		cmocka_unit_test(test_pending),	      cmocka_unit_test(test_envelope),
 		cmocka_unit_test(test_envelope_full), cmocka_unit_test(test_received),
-		cmocka_unit_test(test_sasl),
+		cmocka_unit_test(test_sasl),	      cmocka_unit_test(test_early_octets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
