@@ -418,8 +418,8 @@ struct imap_problem {
 };
 
 /*
- * One complete command as imap_framer_take gave it (COMMAND; MESSAGE for APPEND).  ERR_SYNTAX, ERR_LIMIT,
- * ERR_WRONG_STATE, ERR_UNSUPPORTED (unknown command), ERR_NOMEM: answer with *ret_problem.
+ * One complete command as imap_framer_take gave it (COMMAND; MESSAGE for APPEND).  ERR_SYNTAX, ERR_RANGE,
+ * ERR_LIMIT, ERR_WRONG_STATE, ERR_UNSUPPORTED (unknown command), ERR_NOMEM: answer with *ret_problem.
  */
 MUST_USE enum err imap_parse(struct arena *a, struct view text, struct imap_parse_mode mode,
 			     struct imap_command *ret, struct imap_problem *ret_problem);

@@ -158,13 +158,27 @@ static bool is_message(const struct imap_framer *f, struct view line, size_t at)
 	return at > tag.n + 1 + VIEW("APPEND ").n;
 }
 
-/* A command that is too long is to be dropped. */
+/* Keep the last octets of what is dropped, to see an announcement. */
+static void tail_note(struct imap_framer *f, struct view piece)
+{
+	size_t keep = size_min(piece.n, sizeof(f->tail));
+	size_t old = size_min(f->tail_n, sizeof(f->tail) - keep);
+
+	memmove(f->tail, f->tail + f->tail_n - old, old);
+	if (keep)
+		memcpy(f->tail + old, piece.p + piece.n - keep, keep);
+	f->tail_n = old + keep;
+}
+
+/* A command that is too long is to be dropped; an announcement may have begun in its text. */
 static void skip_begin(struct imap_framer *f, const char *reply, enum imap_framer_state state)
 {
 	f->reply = reply;
 	f->state = state;
 	f->skipped = 0;
 	f->tail_n = 0;
+	if (state == IMAP_FRAMER_SKIP)
+		tail_note(f, view_from(buf_view(&f->text), f->segment));
 	buf_clear(&f->text);
 	f->segment = 0;
 }
@@ -330,18 +344,6 @@ static void skip_line_end(struct imap_framer *f, struct imap_frame *ret)
 		frame_too_big(f, reply, ret);
 	else
 		command_end(f);
-}
-
-/* Keep the last octets of what is dropped, to see an announcement. */
-static void tail_note(struct imap_framer *f, struct view piece)
-{
-	size_t keep = size_min(piece.n, sizeof(f->tail));
-	size_t old = size_min(f->tail_n, sizeof(f->tail) - keep);
-
-	memmove(f->tail, f->tail + f->tail_n - old, old);
-	if (keep)
-		memcpy(f->tail + old, piece.p + piece.n - keep, keep);
-	f->tail_n = old + keep;
 }
 
 static size_t skip_take(struct imap_framer *f, struct view input, struct imap_frame *ret)
