@@ -220,13 +220,45 @@ static enum err read_secret(struct directory *d)
 	return err;
 }
 
+/* The name as it is.  SQLite's own function resolves each link, and would turn "/proc/self/fd/5" into a
+ * path that the role's user may not walk; the last component is never a link that is followed. */
+static int full_pathname(sqlite3_vfs *vfs, const char *name, int size, char *ret)
+{
+	size_t n = strlen(name);
+
+	(void)vfs;
+	if (n >= (size_t)size)
+		return SQLITE_CANTOPEN;
+	memcpy(ret, name, n + 1);
+	return SQLITE_OK;
+}
+
+/* The system's file layer, but for full_pathname, under a name of our own. */
+static enum err register_vfs(struct directory *d)
+{
+	const sqlite3_vfs *unix_vfs = sqlite3_vfs_find("unix");
+
+	if (!unix_vfs)
+		return ERR_IO;
+	d->vfs = *unix_vfs;
+	d->vfs.pNext = NULL;
+	d->vfs.xFullPathname = full_pathname;
+	(void)snprintf(d->vfs_name, sizeof(d->vfs_name), "posthold-directory-%p", (void *)d);
+	d->vfs.zName = d->vfs_name;
+	return db_err(sqlite3_vfs_register(&d->vfs, 0));
+}
+
 static enum err open_file(struct directory *d, const char *path)
 {
-	enum err err = db_err(sqlite3_open_v2(path, &d->db,
-					      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-						      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
-						      SQLITE_OPEN_EXRESCODE,
-					      NULL));
+	enum err err = register_vfs(d);
+
+	if (err)
+		return err;
+	err = db_err(sqlite3_open_v2(path, &d->db,
+				     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+					     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+					     SQLITE_OPEN_EXRESCODE,
+				     d->vfs_name));
 
 	if (err)
 		return err;
@@ -269,6 +301,8 @@ void directory_close(struct directory *d)
 	for (size_t i = 0; i < SQL_COUNT; i++)
 		(void)sqlite3_finalize(d->statements[i]);
 	(void)sqlite3_close(d->db);
+	if (d->vfs.zName)
+		(void)sqlite3_vfs_unregister(&d->vfs);
 	explicit_bzero(d->secret, sizeof(d->secret));
 	free(d);
 }

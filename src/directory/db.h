@@ -59,6 +59,8 @@ enum sql {
 };
 
 struct directory {
+	sqlite3_vfs vfs;
+	char vfs_name[40];
 	sqlite3 *db;
 	sqlite3_stmt *statements[SQL_COUNT];
 	uint8_t secret[DIRECTORY_SECRET_LEN];

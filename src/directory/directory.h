@@ -29,8 +29,9 @@ enum {
 struct directory;
 
 /*
- * Open or create; older schemas are migrated in one transaction.  path: absolute.  ERR_UNSUPPORTED when
- * a newer version of the program wrote the file.
+ * Open or create; older schemas are migrated in one transaction.  path: absolute, or below a held descriptor
+ * as "/proc/self/fd/N/directory.db"; it must stay good while the directory is open.  ERR_UNSUPPORTED when a
+ * newer version of the program wrote the file.
  */
 MUST_USE enum err directory_open(const char *path, struct directory **ret);
 void directory_close(struct directory *d);

@@ -127,7 +127,8 @@ void login_session_success(struct login_session *s, struct view final);
 void login_session_failure(struct login_session *s, enum authn_failure_kind kind);
 void login_session_cancelled(struct login_session *s);
 void login_session_refused(struct login_session *s, enum attach_status status);
-/* After TLS everything that was said in clear is forgotten, but not the counts.  No greeting.   RFC 9051#6.2.1 */
+/* After TLS everything that was said in clear is forgotten, but not the counts.  No greeting.
+ * RFC 9051#6.2.1 */
 MUST_USE enum err login_session_secured(struct login_session *s, bool can_bind);
 /* Say goodbye and ask to be closed: time is over, the server stops, too many. */
 void login_session_end(struct login_session *s, const char *reason);
