@@ -74,6 +74,22 @@ void role_idle(struct role *role)
 		LOG_WARNING("role.idle", "cannot tell the supervisor", LOG_ERR(err));
 }
 
+void role_finding(struct role *role, uint32_t tag, struct view json)
+{
+	struct lifecycle_finding m = { tag, json };
+
+	if (lifecycle_send_finding(role->lifecycle, &m))
+		LOG_WARNING("role.check", "a finding could not be told");
+}
+
+void role_checked(struct role *role, uint32_t tag, enum err err, const char *text)
+{
+	struct lifecycle_checked m = { tag, (uint8_t)err, view_str(text) };
+
+	if (lifecycle_send_checked(role->lifecycle, &m))
+		LOG_WARNING("role.check", "the end of a check could not be told");
+}
+
 /* ---- descriptors ---- */
 
 static void take_descriptor(struct role *role, const struct lifecycle_descriptor *m, int fd)
@@ -206,6 +222,17 @@ static enum err on_session(void *ctx, const struct lifecycle_session *m, int *fd
 	return OK;
 }
 
+static enum err on_check(void *ctx, const struct lifecycle_check *m)
+{
+	struct role *role = ctx;
+
+	if (!role->spec->check)
+		return ERR_PEER;
+	role->arrivals++;
+	role->spec->check(role, role->ctx, m->tag, m->rebuild);
+	return OK;
+}
+
 static const struct lifecycle_server_ops lifecycle_ops = {
 	.config = on_config,
 	.descriptor = on_descriptor,
@@ -214,6 +241,7 @@ static const struct lifecycle_server_ops lifecycle_ops = {
 	.stop = on_stop,
 	.query = on_query,
 	.session = on_session,
+	.check = on_check,
 };
 
 static enum err on_message(void *ctx, uint16_t type, struct view body, int *fd)

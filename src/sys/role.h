@@ -54,6 +54,8 @@ struct role_spec {
 	void (*status)(struct role *role, void *ctx, struct buf *json);
 	/* Mailbox only: a session of the account; fd is owned by the callee. */
 	void (*session)(struct role *role, void *ctx, const struct role_session *s, int fd);
+	/* Mailbox only: check the account; answer with role_finding and, at last, role_checked. */
+	void (*check)(struct role *role, void *ctx, uint32_t tag, bool rebuild);
 };
 
 /* main() of a role: returns the exit status. */
@@ -66,6 +68,9 @@ const struct config *role_config(const struct role *role);
 void role_exit(struct role *role, int status);
 /* Mailbox only: tell the supervisor that there is nothing to do; it may answer with stop. */
 void role_idle(struct role *role);
+/* Answers to role_spec.check; json is one object. */
+void role_finding(struct role *role, uint32_t tag, struct view json);
+void role_checked(struct role *role, uint32_t tag, enum err err, const char *text);
 /* The number after --id= on the command line: the account of a mailbox, the shard of a front. */
 uint64_t role_id(const struct role *role);
 /* The name of this instance of the role ("front-mx"), by which it appears in status and log. */

@@ -29,9 +29,9 @@ static const struct {
 	const char *prefix;
 	unsigned owner;
 } verb_rows[] = {
-	{ "account_key.", 4 }, { "account.", 0 }, { "domain.", 0 }, { "alias.", 0 },
-	{ "ban.", 0 },	       { "auth.", 0 },	  { "queue.", 1 },  { "status", 2 },
-	{ "reload", 2 },       { "log.", 3 },	  { "trace", 3 },   { "keys.", 4 },
+	{ "account_key.", 4 }, { "account.", 0 }, { "domain.", 0 }, { "alias.", 0 }, { "ban.", 0 },
+	{ "auth.", 0 },	       { "queue.", 1 },	  { "status", 2 },  { "reload", 2 }, { "log.", 3 },
+	{ "fsck", 2 },	       { "trace", 3 },	  { "keys.", 4 },
 };
 
 struct control;

@@ -68,7 +68,18 @@ bool deliver_waiting(const struct mailbox *m);
 /* Everything answered so far is durable: tell the queue. */
 void deliver_durable(struct mailbox *m);
 
+/* Say goodbye and end all at once. */
+void sessions_end(struct mailbox *m, const char *text);
+
+/* check.c */
+void mailbox_check(struct mailbox *m, uint32_t tag, bool rebuild);
+
 /* main.c */
+/* The account's keys, by one blocking exchange with the keys role; at has room for
+ * STORE_KEY_GENERATION_MAX and is wiped by the caller. */
+enum err mailbox_keys(struct mailbox *m, struct store_key *at, struct store_keys *ret);
+struct store_config mailbox_store_config(struct mailbox *m);
+enum err mailbox_open(struct mailbox *m, const struct store_keys *keys);
 /* Something happened: the account is in use. */
 void mailbox_touch(struct mailbox *m);
 /* Make all durable; logs on failure. */

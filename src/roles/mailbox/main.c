@@ -131,15 +131,20 @@ static enum err take_keys(const struct account_key_keys *m, struct store_key *at
 	return n ? OK : ERR_CRYPTO;
 }
 
-static enum err open_store(struct mailbox *m, const struct store_keys *keys)
+struct store_config mailbox_store_config(struct mailbox *m)
 {
-	struct store_config config = {
+	return (struct store_config){
 		.account = m->account,
 		.quota_bytes = role_config(m->role)->quota,
 		.message_size_max = role_config(m->role)->message_size * 2,
 		.digest = mailbox_digest,
 		.digest_ctx = &m->digest,
 	};
+}
+
+enum err mailbox_open(struct mailbox *m, const struct store_keys *keys)
+{
+	struct store_config config = mailbox_store_config(m);
 	enum err err = store_open(m->dir, keys, &config, &m->store);
 
 	if (err == ERR_CORRUPT) {
@@ -152,16 +157,14 @@ static enum err open_store(struct mailbox *m, const struct store_keys *keys)
 	if (err)
 		LOG_ERROR("mailbox.open", "cannot open an account", LOG_UINT("account", m->account),
 			  LOG_ERR(err));
+	m->imap.store = m->store;
 	return err;
 }
 
-/* The keys come by one blocking exchange: without them there is nothing to do. */
-static enum err open_account(struct mailbox *m)
+enum err mailbox_keys(struct mailbox *m, struct store_key *at, struct store_keys *ret)
 {
 	struct buf room = BUF_INIT(IPC_PACKET_MAX);
-	struct store_key at[STORE_KEY_GENERATION_MAX];
 	struct account_key_keys answer;
-	struct store_keys keys;
 	struct view body;
 	uint16_t type;
 	int CLEANUP(fd_close) fd = -1;
@@ -172,16 +175,25 @@ static enum err open_account(struct mailbox *m)
 	if (!err)
 		err = type == ACCOUNT_KEY_KEYS ? account_key_keys_decode(body, &answer) : ERR_PEER;
 	if (!err)
-		err = take_keys(&answer, at, &keys);
+		err = take_keys(&answer, at, ret);
 	if (err)
 		LOG_ERROR("mailbox.keys", "the key of an account cannot be had",
 			  LOG_UINT("account", m->account), LOG_ERR(err));
-	else
-		err = open_store(m, &keys);
-	sodium_memzero(at, sizeof(at));
 	buf_wipe(&room);
 	buf_done(&room);
-	fd_close(&m->keys_fd);
+	return err;
+}
+
+/* Without the keys there is nothing to do. */
+static enum err open_account(struct mailbox *m)
+{
+	struct store_key at[STORE_KEY_GENERATION_MAX];
+	struct store_keys keys;
+	enum err err = mailbox_keys(m, at, &keys);
+
+	if (!err)
+		err = mailbox_open(m, &keys);
+	sodium_memzero(at, sizeof(at));
 	return err;
 }
 
@@ -226,7 +238,7 @@ static void on_channel(struct role *role, void *ctx, struct view name, uint64_t 
 	m->role = role;
 	if (view_eq(name, VIEW("deliver"))) {
 		deliver_channel_take(m, fd);
-	} else if (view_eq(name, VIEW("account_key")) && m->keys_fd < 0 && !m->store) {
+	} else if (view_eq(name, VIEW("account_key")) && m->keys_fd < 0) {
 		m->keys_fd = fd;
 	} else {
 		fd_close(&fd);
@@ -245,6 +257,11 @@ static void on_descriptor(struct role *role, void *ctx, struct view kind, struct
 	} else {
 		fd_close(&fd);
 	}
+}
+
+static void on_check(struct role *role, void *ctx, uint32_t tag, bool rebuild)
+{
+	mailbox_check(ctx, tag, rebuild);
 }
 
 static void on_session(struct role *role, void *ctx, const struct role_session *s, int fd)
@@ -290,6 +307,7 @@ int main(int argc, char **argv)
 		.stop = on_stop,
 		.status = on_status,
 		.session = on_session,
+		.check = on_check,
 	};
 
 	return role_main(argc, argv, &spec, &mailbox);

@@ -219,6 +219,19 @@ void sessions_add(struct mailbox *m, const struct role_session *r, int fd)
 	loop_defer_add(&s->turn);
 }
 
+void sessions_end(struct mailbox *m, const char *text)
+{
+	for (struct session *s = m->sessions; s; s = s->next) {
+		if (!s->dead) {
+			imap_session_bye(s->imap, text);
+			move_output(s);
+			stream_flush(&s->stream);
+		}
+		s->dead = true;
+	}
+	sessions_sweep(m);
+}
+
 void sessions_bye(struct mailbox *m, const char *text)
 {
 	for (struct session *s = m->sessions; s; s = s->next) {

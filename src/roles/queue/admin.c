@@ -20,6 +20,7 @@ struct request {
 	struct view id, domain, sender, recipient, state, limit, after;
 	struct view what; /* an id, a domain, or "all" */
 	bool all;
+	bool waiting_only; /* not what a mailbox has and only its sync is awaited */
 	struct buf *text; /* of the answer */
 };
 
@@ -149,6 +150,8 @@ static bool fits(const struct request *r, struct rcpt *rcpt, struct view address
 {
 	const struct envelope *e = &r->queue->opened.envelope;
 
+	if (r->waiting_only && rcpt->stage == STAGE_STORED)
+		return false;
 	return (!r->domain.n || view_eq_nocase(domain_of(address), r->domain)) &&
 	       (!r->recipient.n || view_eq_nocase(address, r->recipient)) &&
 	       (!r->sender.n || view_eq_nocase(e->sender, r->sender)) &&
@@ -177,6 +180,7 @@ static enum err do_list(struct request *r)
 	uint64_t left = ROWS_MAX;
 	uint64_t after;
 
+	r->waiting_only = !r->state.n;
 	if (r->limit.n && num_u64(r->limit, ROWS_MAX, &left)) {
 		buf_addf(r->text, "limit must be a number up to %d", ROWS_MAX);
 		return ERR_RANGE;

@@ -142,6 +142,51 @@ static void start_status(struct supervisor *sup, uint32_t tag)
 		finish_status(a);
 }
 
+void admin_finding(struct process *p, struct view json)
+{
+	struct admin_row row = { mailbox_check_tag(p->mailbox, false), json };
+
+	if (row.tag && p->sup->admin && admin_send_row(p->sup->admin, &row))
+		LOG_WARNING("supervisor.admin", "cannot answer the administrator");
+}
+
+void admin_checked(struct process *p, enum err err, struct view text)
+{
+	struct admin_end m = { mailbox_check_tag(p->mailbox, true), (uint8_t)err, text };
+
+	if (m.tag && p->sup->admin && admin_send_end(p->sup->admin, &m))
+		LOG_WARNING("supervisor.admin", "cannot answer the administrator");
+}
+
+static struct view argument(const struct admin_request *m, struct view key)
+{
+	struct view raw = m->args_raw;
+	struct admin_request_args arg;
+
+	while (admin_request_args_next(&raw, &arg))
+		if (view_eq(arg.key, key))
+			return arg.value;
+	return VIEW_EMPTY;
+}
+
+static void start_check(struct supervisor *sup, const struct admin_request *m)
+{
+	bool rebuild = view_eq(argument(m, VIEW("rebuild")), VIEW("yes"));
+	uint64_t account;
+	enum err err = num_u64(argument(m, VIEW("account")), UINT64_MAX, &account);
+
+	if (err) {
+		end_request(sup, m->tag, err, "account: expected is its number");
+		return;
+	}
+	err = mailbox_check(sup, account, m->tag, rebuild);
+	if (err)
+		end_request(sup, m->tag, err,
+			    err == ERR_BUSY
+				    ? "the account's process is being started or checked; try again"
+				    : err_text(err));
+}
+
 static void reload(struct supervisor *sup, uint32_t tag)
 {
 	struct buf CLEANUP(buf_done) why = BUF_INIT(900);
@@ -159,6 +204,8 @@ static enum err on_request(void *ctx, const struct admin_request *m)
 
 	if (view_eq(m->verb, VIEW("status")))
 		start_status(sup, m->tag);
+	else if (view_eq(m->verb, VIEW("fsck")))
+		start_check(sup, m);
 	else if (view_eq(m->verb, VIEW("reload")))
 		reload(sup, m->tag);
 	else

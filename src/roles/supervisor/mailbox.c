@@ -18,6 +18,7 @@
 struct mailbox {
 	struct process process;
 	uint64_t account;
+	uint32_t check_tag; /* of the administrator's request; 0: none */
 	bool again; /* somebody wants it while it leaves */
 	int64_t not_before_ms;
 };
@@ -168,6 +169,32 @@ enum err mailbox_deliver(struct supervisor *sup, uint64_t account, int *ret_fd)
 	return OK;
 }
 
+enum err mailbox_check(struct supervisor *sup, uint64_t account, uint32_t tag, bool rebuild)
+{
+	struct lifecycle_check message = { tag, rebuild };
+	struct mailbox *m;
+	enum err err = mailbox_want(sup, account, &m);
+
+	if (!err && m->check_tag)
+		err = ERR_BUSY;
+	if (!err)
+		err = lifecycle_send_check(m->process.lifecycle, &message);
+	if (!err) {
+		m->process.sent++;
+		m->check_tag = tag;
+	}
+	return err;
+}
+
+uint32_t mailbox_check_tag(struct mailbox *m, bool over)
+{
+	uint32_t tag = m->check_tag;
+
+	if (over)
+		m->check_tag = 0;
+	return tag;
+}
+
 void mailbox_revoked(struct supervisor *sup, uint64_t account)
 {
 	struct mailbox *m = map_get(&sup->mailboxes, map_key_u64(&account));
@@ -187,6 +214,9 @@ void mailbox_ended(struct mailbox *m)
 	struct supervisor *sup = m->process.sup;
 	bool clean = strcmp(m->process.last_end, "ended with status 0") == 0;
 
+	if (m->check_tag)
+		admin_checked(&m->process, ERR_PEER,
+			      VIEW("the mailbox process ended during the check; see the log"));
 	m->not_before_ms = clean ? 0 : clock_mono_ms() + m->process.backoff_ms;
 	m->process.restarts += !clean;
 	if (clean)

@@ -48,7 +48,28 @@ static enum err on_idle(void *ctx, const struct lifecycle_idle *m)
 	return OK;
 }
 
-static const struct lifecycle_client_ops lifecycle_ops = { on_ready, on_status, on_idle };
+static enum err on_finding(void *ctx, const struct lifecycle_finding *m)
+{
+	struct process *p = ctx;
+
+	if (!p->mailbox)
+		return ERR_PEER;
+	admin_finding(p, m->json);
+	return OK;
+}
+
+static enum err on_checked(void *ctx, const struct lifecycle_checked *m)
+{
+	struct process *p = ctx;
+
+	if (!p->mailbox)
+		return ERR_PEER;
+	admin_checked(p, m->err < ERR_COUNT ? (enum err)m->err : ERR_PEER, m->text);
+	return OK;
+}
+
+static const struct lifecycle_client_ops lifecycle_ops = { on_ready, on_status, on_idle, on_finding,
+							   on_checked };
 
 static enum err on_message(void *ctx, uint16_t type, struct view body, int *fd)
 {
@@ -200,8 +221,8 @@ enum err process_start(struct process *p)
 	enum err err = fork_child(p);
 
 	if (err) {
-		LOG_ERROR("supervisor.start", "cannot start a role", LOG_STR("instance", p->row->name),
-			  LOG_ERRNO());
+		LOG_ERROR("supervisor.start", "cannot start a role",
+			  LOG_STR("instance", p->row->name), LOG_ERRNO());
 		return err;
 	}
 	process_send_config(p);

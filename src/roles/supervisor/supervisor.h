@@ -132,6 +132,11 @@ MUST_USE enum err mailbox_attach(struct supervisor *sup, uint64_t account,
 /* A new deliver channel to the account: the queue's end, owned by caller. */
 MUST_USE enum err mailbox_deliver(struct supervisor *sup, uint64_t account, int *ret_fd);
 void mailbox_revoked(struct supervisor *sup, uint64_t account);
+/* Have the account checked; answers go to the administrator under tag. */
+MUST_USE enum err mailbox_check(struct supervisor *sup, uint64_t account, uint32_t tag,
+				bool rebuild);
+/* The check of this process is answered: its tag, or 0. */
+uint32_t mailbox_check_tag(struct mailbox *m, bool over);
 void mailbox_idle(struct process *p, uint64_t seen);
 void mailbox_ended(struct mailbox *m);
 size_t mailbox_count(const struct supervisor *sup);
@@ -145,6 +150,8 @@ void spawn_take(struct supervisor *sup, int fd);
 
 /* admin.c */
 void admin_take(struct supervisor *sup, int fd);
+void admin_finding(struct process *p, struct view json);
+void admin_checked(struct process *p, enum err err, struct view text);
 void admin_status_arrived(struct process *p, uint32_t tag, struct view json);
 
 /* main.c */
