@@ -11,6 +11,7 @@ enum {
 	SEGMENT_NAME = sizeof("journal-NNNN.log"),
 	CLEAN_SLICE = 1024 * 1024, /* octets copied or zeroed in one call of journal_work */
 	DONE_MAX = 512, /* sequences in one RECORD_DONE */
+	SPARE_IS_WRITTEN = 1, /* header of order 0, marks: all of the file was written once */
 };
 
 struct segment {

@@ -193,7 +193,7 @@ static void keep_spare(struct journal *j, struct segment *s, const struct segmen
 		return;
 	}
 	/* One that was being made: begin its zeros again. */
-	s->zeroed = h->order ? segment_end(s) : SPOOL_BLOCK;
+	s->zeroed = h->order || h->marks & SPARE_IS_WRITTEN ? segment_end(s) : SPOOL_BLOCK;
 	fd_close(&s->read_fd);
 	s->next = j->spare;
 	j->spare = s;
@@ -400,6 +400,17 @@ static void tell_hole(struct replay *r, uint32_t batch)
 	r->hole.n = 0;
 }
 
+/* Holes of one write are one. */
+static void note_hole(struct replay *r, uint64_t from, uint64_t to, uint32_t batch)
+{
+	if (r->hole.n && r->hole.segment == r->s && r->hole.batch == batch) {
+		r->hole.n = to - r->hole.at;
+		return;
+	}
+	tell_hole(r, batch);
+	r->hole = (struct hole){ r->s, from, to - from, batch };
+}
+
 /* Octets [from, to) are no record; batch is that of the record at `to`.  False for mere padding. */
 static bool judge_hole(struct replay *r, uint64_t from, uint64_t to, uint32_t batch)
 {
@@ -412,8 +423,7 @@ static bool judge_hole(struct replay *r, uint64_t from, uint64_t to, uint32_t ba
 	if (at && zero && to % SPOOL_BLOCK == 0)
 		return false;
 	group_break(r);
-	tell_hole(r, batch);
-	r->hole = (struct hole){ r->s, from, to - from, batch };
+	note_hole(r, from, to, batch);
 	return true;
 }
 
@@ -443,7 +453,7 @@ static enum err take(struct replay *r, const struct record *record)
 	head = view_of(at + RECORD_HEADER, record->head_n);
 	body = view_of(at + RECORD_HEADER + record->head_n, record->body_n);
 	if (record_check(record, r->s->salt, head, body)) {
-		tell(r, JOURNAL_DAMAGE, record->offset, n);
+		note_hole(r, record->offset, record->offset + n, record->batch);
 		group_clear(r);
 		r->broken = more;
 		return OK;

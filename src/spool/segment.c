@@ -2,7 +2,8 @@
  * spool/segment.c: the files of the journal: made, prepared, opened for writing, given up, taken away.
  *
  * A file keeps its name for life and gets a new order and a new salt with every use.  Both headers are
- * durable before the first record of that use is written.
+ * durable before the first record of that use is written, and the end of a use is durable before that
+ * of the next newer segment: the record that ends a message must not go before the message.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -136,8 +137,8 @@ static void delete_file(struct journal *j, struct segment *s)
 	char name[SEGMENT_NAME];
 
 	segment_name(s, name);
-	/* Nothing counts in it: if the name survives a power cut, replay passes over it. */
 	(void)calls()->unlinkat(j->dir, name, 0);
+	(void)calls()->fsync(j->dir);
 	j->slots[s->slot] = false;
 	segment_free(s);
 }
@@ -343,8 +344,18 @@ static void put_aside(struct journal *j, struct segment *s)
 	segment_name(s, name);
 	(void)snprintf(aside, sizeof(aside), "journal-%04u.damaged", s->slot);
 	(void)calls()->renameat(j->dir, name, j->dir, aside);
+	(void)calls()->fsync(j->dir);
 	j->slots[s->slot] = false;
 	segment_free(s);
+}
+
+/* Say on the disk that nothing in it counts. */
+static enum err mark_spare(struct journal *j, struct segment *s)
+{
+	struct segment_header h = { .marks = SPARE_IS_WRITTEN, .size = s->size };
+	enum err err = s->fd < 0 ? open_for_writing(j, s, 0) : OK;
+
+	return err ? err : write_headers(j, s, &h);
 }
 
 void segment_retire_oldest(struct journal *j)
@@ -362,7 +373,8 @@ void segment_retire_oldest(struct journal *j)
 	j->in_use_n--;
 	if (s->ragged)
 		put_aside(j, s);
-	else if (s->given_up || s->size != j->segment_size || j->in_use_n + j->spare_n >= j->keep)
+	else if (s->given_up || s->size != j->segment_size || j->in_use_n + j->spare_n >= j->keep ||
+		 mark_spare(j, s))
 		delete_file(j, s);
 	else {
 		/* Full of old octets, which serve as well as zeros. */
