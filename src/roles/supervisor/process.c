@@ -232,8 +232,13 @@ enum err process_start(struct process *p)
 
 enum err process_go(struct process *p)
 {
+	enum err err = lifecycle_send_go(p->lifecycle, &(struct lifecycle_go){ 0 });
+
 	p->sent = 0;
-	return lifecycle_send_go(p->lifecycle, &(struct lifecycle_go){ 0 });
+	/* The role reads up to this message with the blocking functions, a message a packet: nothing
+	 * that follows may share its packet. */
+	ipc_chan_flush(p->lifecycle);
+	return err;
 }
 
 static void on_restart(void *ctx)
