@@ -58,7 +58,8 @@ enum err pack_dead_add(struct store *s, uint32_t pack, uint64_t octets)
 	return index_run(&s->index, q);
 }
 
-/* Change the number of references; without any the blob goes and its octets are dead. */
+/* Change the number of references; without any the blob goes and its octets are dead.  ERR_NOTFOUND when
+ * damage has swallowed it. */
 static enum err blob_refer(struct store *s, uint64_t id, int by)
 {
 	sqlite3_stmt *q = index_sql(&s->index, SQL_BLOB_REFER);
@@ -73,7 +74,7 @@ static enum err blob_refer(struct store *s, uint64_t id, int by)
 	bind_i64(q, 2, by);
 	err = index_step(&s->index, q);
 	if (err)
-		return err == ERR_EOF ? OK : err; /* octets lost: fsck has told */
+		return err == ERR_EOF ? ERR_NOTFOUND : err;
 	refs = sqlite3_column_int64(q, 0);
 	pack = column_u32(q, 1);
 	stored = column_u64(q, 2);
@@ -86,6 +87,18 @@ static enum err blob_refer(struct store *s, uint64_t id, int by)
 	bind_u64(q, 1, id);
 	err = index_run(&s->index, q);
 	return err ? err : pack_dead_add(s, pack, stored);
+}
+
+static enum err message_take_back(struct store *s, const struct event *e)
+{
+	sqlite3_stmt *q = index_sql(&s->index, SQL_MESSAGE_DELETE);
+
+	if (!q)
+		return index_error(&s->index);
+	bind_u64(q, 1, e->mailbox);
+	bind_u64(q, 2, e->uid);
+	bind_u64(q, 3, e->uid);
+	return index_run(&s->index, q);
 }
 
 static enum err apply_add(struct store *s, const struct event *e, uint64_t own_seq,
@@ -114,10 +127,17 @@ static enum err apply_add(struct store *s, const struct event *e, uint64_t own_s
 	if (err || sqlite3_changes(s->index.db) == 0)
 		return err;
 	uid_seen(m, e->uid);
+	if (e->blob != own_seq) {
+		err = blob_refer(s, e->blob, 1);
+		/* The power cut took the message and left its copy: the journal brings it again. */
+		if (err == ERR_NOTFOUND && !s->rebuilding)
+			return message_take_back(s, e);
+		if (err && err != ERR_NOTFOUND)
+			return err;
+	} else {
+		++*own_refs;
+	}
 	count(s, m, e->flags, e->size, 1);
-	if (e->blob != own_seq)
-		return blob_refer(s, e->blob, 1);
-	++*own_refs;
 	return OK;
 }
 
@@ -169,7 +189,7 @@ static enum err messages_drop(struct store *s, struct mailbox *m, const struct e
 
 		count(s, m, column_u32(q, 2), column_u32(q, 3), -1);
 		err = blob_refer(s, blob, -1);
-		if (err)
+		if (err && err != ERR_NOTFOUND)
 			break;
 	}
 	sqlite3_reset(q);

@@ -158,7 +158,6 @@ static enum err rebuild(struct fsck *f)
 	bool damaged, clean;
 	enum err err = rebuild_run(s, &watch, &damaged, &clean);
 
-	damaged = damaged || f->result.damage > 0;
 	if (!err && !clean)
 		err = numbers_skip(s, 0);
 	if (!err)

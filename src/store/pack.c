@@ -151,6 +151,7 @@ enum err pack_set_load(struct pack_set *set, void (*damaged)(void *ctx, uint32_t
 			continue;
 		refused += err == ERR_CRYPTO;
 		err = OK;
+		set->refused++;
 		if (damaged)
 			damaged(ctx, numbers[i]);
 	}

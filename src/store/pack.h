@@ -74,6 +74,7 @@ struct pack_set {
 	const struct key_ring *keys;
 	VEC(struct pack) packs;
 	uint64_t clock;
+	size_t refused; /* packs whose header is damaged: their records are not seen */
 };
 
 void pack_set_init(struct pack_set *set, int dir, const struct key_ring *keys);

@@ -15,7 +15,8 @@ struct rebuild {
 	const struct rebuild_watch *watch;
 	bool damaged;
 	uint64_t octets, octets_total;
-	uint64_t snapshot_first; /* of the snapshot being read */
+	uint64_t part_first; /* of the snapshot being read */
+	uint32_t parts;
 	uint64_t first, last; /* sequences of the last complete one; 0: none */
 	uint64_t last_seq;
 	enum record_type last_type;
@@ -47,16 +48,30 @@ static void on_damage(void *ctx, uint32_t pack, uint64_t from, uint64_t to, bool
 
 /* ---- first pass ------------------------------------------------------------------------------ */
 
+/*
+ * A snapshot counts when every part of it is there.  What was damaged before it did not matter to the
+ * state: octets of messages that are missing are told one by one.
+ */
 static void note_snapshot(struct rebuild *v, const struct record *r)
 {
 	struct cursor c = cursor_init(r->events);
 	struct event e;
 
+	if (r->head.type == RECORD_SNAPSHOT) {
+		if (v->last_type != RECORD_SNAPSHOT) {
+			v->part_first = r->head.seq;
+			v->parts = 0;
+		}
+		v->parts++;
+		return;
+	}
 	if (r->head.type != RECORD_SNAPSHOT_END || event_decode(&c, &e))
 		return;
-	/* state_log.c: e.blob is the first sequence, e.size the number of records */
+	if (e.blob != v->part_first || e.size != v->parts)
+		return;
 	v->first = e.blob;
 	v->last = r->head.seq;
+	v->damaged = false;
 }
 
 static enum err locate(void *ctx, const struct record *r)
@@ -286,13 +301,16 @@ enum err rebuild_run(struct store *s, const struct rebuild_watch *watch, bool *r
 		return err;
 	marks_done(&s->marks);
 	marks_init(&s->marks);
+	s->rebuilding = true;
 	err = index_end(&s->index, fill(&v));
+	s->rebuilding = false;
 	if (!err)
 		err = recover_cut(s, v.end_pack, v.end);
 	if (err)
 		return err;
 	s->writer.last_seq = v.last_seq;
 	pack_writer_attach(&s->writer, v.end_pack, v.end);
+	v.damaged = v.damaged || s->packs.refused > 0;
 	*ret_damaged = v.damaged;
 	*ret_clean = v.last_type == RECORD_CLOSE && !v.damaged && v.group_seq == 0;
 	if (!*ret_clean)

@@ -148,6 +148,7 @@ static void look_damage(void *ctx, uint32_t pack, uint64_t from, uint64_t to, bo
 	if (tail && p->cut_seq <= v->last_seq + 1)
 		return;
 	v->pending_hole = true;
+	v->s->holes = v->s->holes || !tail;
 }
 
 /* Read the tail without applying it. */

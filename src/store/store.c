@@ -152,6 +152,9 @@ static enum err open_index(struct store *s)
 		err = rebuild_finish(s, NULL, damaged);
 	if (!err && !mailbox_by_name(s, VIEW("INBOX")))
 		err = store_make_folders(s);
+	/* So that a later rebuild does not take what a power cut left for the loss of something. */
+	if (!err && s->holes)
+		err = state_log_write(s);
 	if (!err && (!clean || rebuilt || empty))
 		err = checkpoint_run(s, false, false);
 	return err;

@@ -179,7 +179,6 @@ static void one(const char *label, int k, int *ret_status)
 	if (WIFEXITED(*ret_status) && WEXITSTATUS(*ret_status))
 		print_message("%s:%d: child ended with %d\n", label, k, WEXITSTATUS(*ret_status));
 	assert_true(WIFSIGNALED(*ret_status) || WEXITSTATUS(*ret_status) == 0);
-	print_message("%s:%d after %u deliveries\n", label, k, l->sent);
 	assert_int_equal(fixture_open(&a), OK);
 	audit_run(&a, l, true);
 	fixture_reopen(&a);

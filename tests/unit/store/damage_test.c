@@ -3,7 +3,7 @@
  */
 #include "store_audit.h"
 
-enum { FLIPS = 250, MESSAGES = 60 };
+enum { FLIPS = 120, MESSAGES = 60 };
 
 static struct store_range all = { 1, UINT32_MAX };
 #define ALL ((struct store_uids){ &all, 1 })

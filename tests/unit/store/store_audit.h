@@ -33,8 +33,11 @@ static inline struct buf audit_text(char kind, uint32_t i)
 	struct buf b = BUF_INIT((size_t)1 << 20);
 
 	buf_addf(&b, "%c%u\r\n", kind, i);
-	for (uint32_t n = 0; n < (i % 7 == 3 ? 9000 : i % 11); n++)
+	for (uint32_t n = 0; n < (i % 7 == 3 ? 120 : i % 11); n++) {
 		buf_addf(&b, "line %u of %u\r\n", n * 7919, i);
+		if (i % 7 == 3) /* more than one frame */
+			buf_add_fill(&b, (char)('a' + (n * 7919) % 26), 1400);
+	}
 	return b;
 }
 
