@@ -134,7 +134,7 @@ def replies_by_recipient():
         result = bench.send("far.test", names, BODY)
         cases.equal(code(result[0]), (DELIVERED, 250, "2.0.0"))
         cases.equal(code(result[1]), (FAILED, 550, "5.1.1"))
-        cases.equal(result[1]["text"], "no such user")
+        cases.equal(result[1]["text"], "550 5.1.1 no such user")
         cases.equal(code(result[2]), (DEFERRED, 452, "4.2.2"))
         cases.equal(code(result[3]), (FAILED, 553, "5.0.0"))
         cases.equal(bench.sinks[0].messages[0].recipients, ["ok@far.test"])

@@ -43,17 +43,30 @@ void verdict_ours(struct verdict *v, enum transfer_outcome outcome, const char *
 	set_text(v, buf_view(&text));
 }
 
-static void from_reply(struct verdict *v, const struct smtp_reply *r, unsigned class)
+/* The reply as it came, in one line; our own words stand alone. */
+static void set_reply_text(struct verdict *v, const struct smtp_reply *r, bool local)
 {
-	const uint16_t *e = r->enhanced;
+	struct buf CLEANUP(buf_done) text = BUF_INIT(2 * VERDICT_TEXT_MAX);
 
-	v->code = (uint16_t)r->code;
+	if (!local && r->code)
+		buf_addf(&text, "%u ", r->code);
+	if (!local && r->enhanced[0])
+		buf_addf(&text, "%u.%u.%u ", r->enhanced[0], r->enhanced[1], r->enhanced[2]);
+	buf_add(&text, view_of(r->text, r->text_n));
+	set_text(v, view_trim(buf_view(&text)));
+}
+
+static void from_reply(struct verdict *v, const struct smtp_outcome *o, unsigned class)
+{
+	const uint16_t *e = o->reply.enhanced;
+
+	v->code = (uint16_t)o->reply.code;
 	/* RFC 2034#4: the class of the code and of the reply agree; without code we know only that. */
 	if (e[0] == class)
 		set_enhanced(v, e[0], e[1], e[2]);
 	else
 		set_enhanced(v, class, 0, 0);
-	set_text(v, view_of(r->text, r->text_n));
+	set_reply_text(v, &o->reply, o->local);
 }
 
 void verdict_of_outcome(struct verdict *v, const struct smtp_outcome *o, bool dsn)
@@ -62,13 +75,13 @@ void verdict_of_outcome(struct verdict *v, const struct smtp_outcome *o, bool ds
 	switch (o->kind) {
 	case SMTP_OUT_DELIVERED:
 		v->outcome = dsn ? TRANSFER_DELIVERED : TRANSFER_RELAYED;
-		from_reply(v, &o->reply, 2);
+		from_reply(v, o, 2);
 		break;
 	case SMTP_OUT_PERM:
 		v->outcome = TRANSFER_FAILED;
-		from_reply(v, &o->reply, 5);
+		from_reply(v, o, 5);
 		break;
-	default: v->outcome = TRANSFER_DEFERRED; from_reply(v, &o->reply, 4);
+	default: v->outcome = TRANSFER_DEFERRED; from_reply(v, o, 4);
 	}
 }
 

@@ -15,7 +15,7 @@ struct verdict {
 	enum transfer_outcome outcome;
 	uint16_t code; /* SMTP reply code; 0: nobody replied */
 	char enhanced[VERDICT_ENHANCED_MAX]; /* "5.1.1" */
-	char text[VERDICT_TEXT_MAX];
+	char text[VERDICT_TEXT_MAX]; /* the reply with its code, or our own words */
 	size_t text_n;
 };
 

@@ -28,6 +28,9 @@ static void test_of_outcome(void **state)
 	assert_int_equal(v.outcome, TRANSFER_FAILED);
 	assert_int_equal(v.code, 550);
 	assert_string_equal(v.enhanced, "5.7.25");
+	assert_view(verdict_text(&v), "550 5.7.25 no");
+	o.local = true;
+	verdict_of_outcome(&v, &o, true);
 	assert_view(verdict_text(&v), "no");
 	/* The server's class disagrees with its code: the code counts. */
 	o = outcome(SMTP_OUT_PERM, 550, 4, "no");
