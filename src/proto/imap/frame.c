@@ -170,15 +170,12 @@ static void tail_note(struct imap_framer *f, struct view piece)
 	f->tail_n = old + keep;
 }
 
-/* A command that is too long is to be dropped; an announcement may have begun in its text. */
+/* A command that is too long is to be dropped. */
 static void skip_begin(struct imap_framer *f, const char *reply, enum imap_framer_state state)
 {
 	f->reply = reply;
 	f->state = state;
 	f->skipped = 0;
-	f->tail_n = 0;
-	if (state == IMAP_FRAMER_SKIP)
-		tail_note(f, view_from(buf_view(&f->text), f->segment));
 	buf_clear(&f->text);
 	f->segment = 0;
 }
@@ -296,6 +293,9 @@ static size_t line_take(struct imap_framer *f, struct view input, struct imap_fr
 	size_t add = piece.n + f->cr;
 
 	if (f->text.n + add > f->limits.line) {
+		/* An announcement may have begun in the text. */
+		f->tail_n = 0;
+		tail_note(f, view_from(buf_view(&f->text), f->segment));
 		tag_note_last(f, piece);
 		if (f->limits.fatal) {
 			frame_fatal(f, "BAD [TOOBIG] Command too long", ret);
@@ -389,8 +389,10 @@ static size_t skip_literal_take(struct imap_framer *f, struct view input)
 	size_t n = f->left < input.n ? (size_t)f->left : input.n;
 
 	f->left -= n;
-	if (f->left == 0)
+	if (f->left == 0) {
 		f->state = IMAP_FRAMER_SKIP;
+		f->tail_n = 0;
+	}
 	return n;
 }
 
@@ -477,6 +479,7 @@ void imap_framer_refuse(struct imap_framer *f)
 
 void imap_framer_drop(struct imap_framer *f)
 {
+	f->tail_n = 0;
 	if (f->state == IMAP_FRAMER_DATA)
 		skip_begin(f, NULL, IMAP_FRAMER_SKIP_LITERAL);
 	else if (f->state == IMAP_FRAMER_LINE && f->append)
