@@ -151,6 +151,8 @@ def queue_commands(it):
 
 
 def fsck(it):
+    send(it, ANNA, 'to be checked')
+    it.wait_for(lambda: any(b'to be checked' in m for m in it.messages(ANNA)), what='the letter')
     it.cli('fsck', ANNA)
     rows = it.json('fsck', ANNA)[0]['rows']
     assert rows[-1]['damaged'] == 0 and rows[-1]['messages'] > 0, rows

@@ -228,13 +228,18 @@ static void source_begin(struct imap_session *s, const struct imap_fetch_item *i
 			 enum fetch_source source, uint64_t from, uint64_t to)
 {
 	struct fetch_job *job = s->job.fetch;
+	struct view piece;
 	enum err err = source == SOURCE_BODY ? body_open(s, job) : OK;
 
+	partial_apply(item, &from, &to);
+	/* Before its length is announced: a damaged message is NIL and NO, not a broken connection.  The
+	 * reader keeps the piece, so that this costs nothing. */
+	if (!err && source == SOURCE_BODY && from < to)
+		err = store_body_read(job->body, from, &piece);
 	if (err) {
 		item_failed(s, item, err);
 		return;
 	}
-	partial_apply(item, &from, &to);
 	imap_add_fetch_label(&s->out, item);
 	buf_add_char(&s->out, ' ');
 	add_literal_head(&s->out, to - from);

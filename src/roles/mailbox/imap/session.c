@@ -299,7 +299,8 @@ static bool command_run(struct imap_session *s)
 {
 	s->yield = false;
 	while (s->phase == PHASE_RUN || s->phase == PHASE_SYNC) {
-		if (!session_room(s))
+		/* A literal that cannot be completed, or no memory: nothing more can be said. */
+		if (s->out.err || !session_room(s))
 			return false;
 		if (s->yield)
 			return true;
