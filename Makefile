@@ -51,6 +51,7 @@ fuzz: deps build-fuzz/build.ninja
 	tools/fuzz build-fuzz $(FUZZ_SECONDS) $(ONLY)
 
 bench: build
+	$(NINJA) -C build tests/bench/bench-load
 	tools/each 'tests/bench/bench-*' 'tests/bench/bench_*.py'
 
 # The long form of what `make test` does with tests/crash/.
