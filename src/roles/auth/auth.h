@@ -115,6 +115,8 @@ struct guard {
 struct guard guard_of(const struct auth *a, struct view peer_ip, bool loopback);
 /* Must this peer be refused?  account: 0 if there is none. */
 bool guard_refuses(struct auth *a, const struct guard *g, uint64_t account);
+/* Has the account logged in from there within AUTH_DEVICE_LIFE_S? */
+bool guard_knows(struct auth *a, const struct guard *g, uint64_t account);
 void guard_failed(struct auth *a, const struct guard *g);
 void guard_succeeded(struct auth *a, const struct guard *g, uint64_t account);
 MUST_USE enum err guard_load(struct auth *a);

@@ -267,11 +267,21 @@ static enum err job_fill(struct password_job *job, struct exchange *x, struct vi
 	return err;
 }
 
+/* The last quarter of the queue is for those who are at home: guessers cannot fill it. */
+static size_t queue_share(const struct exchange *x)
+{
+	size_t all = (size_t)x->auth->config->auth_hash_queue;
+	bool known = x->guard.exempt ||
+		     (x->has_account && guard_knows(x->auth, &x->guard, x->account.id));
+
+	return known ? all : all - all / 4;
+}
+
 static void submit(struct exchange *x, struct password_job *job)
 {
 	struct auth *a = x->auth;
 
-	if (pool_submit(a->pool, &job->job, a->config->auth_hash_queue)) {
+	if (pool_submit(a->pool, &job->job, queue_share(x))) {
 		a->count.busy++;
 		job_free(job);
 		fail(x, AUTHN_BUSY, "too many log-ins at once");

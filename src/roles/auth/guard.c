@@ -22,16 +22,21 @@ struct guard guard_of(const struct auth *a, struct view peer_ip, bool loopback)
 	return g;
 }
 
-bool guard_refuses(struct auth *a, const struct guard *g, uint64_t account)
+bool guard_knows(struct auth *a, const struct guard *g, uint64_t account)
 {
 	bool known = false;
 
+	if (!account || directory_device_known(a->d, account, network_key(g),
+					       clock_wall() - AUTH_DEVICE_LIFE_S, &known))
+		return false;
+	return known;
+}
+
+bool guard_refuses(struct auth *a, const struct guard *g, uint64_t account)
+{
 	if (g->exempt || !ban_find(&a->bans, &g->network, clock_wall_ms()))
 		return false;
-	if (account && directory_device_known(a->d, account, network_key(g),
-					      clock_wall() - AUTH_DEVICE_LIFE_S, &known))
-		known = false;
-	if (known)
+	if (guard_knows(a, g, account))
 		return false;
 	a->count.banned++;
 	return true;

@@ -219,6 +219,38 @@ static void test_busy_past_the_queue(void **state)
 	assert_int_equal(f->auth->count.successes, 3);
 }
 
+/* Guessers can fill the queue but for the part of those who have logged in from where they are. */
+static void test_a_part_of_the_queue_is_for_known_devices(void **state)
+{
+	struct fixture *f = *state;
+	struct authn_start m = fixture_start("PLAIN");
+
+	f->config.auth_cache = 0;
+	f->config.auth_hash_queue = 8;
+	fixture_plain(f, NULL, "anna@example.org", PASSWORD);
+	m.has_initial = true;
+	m.initial = VIEW("\0anna@example.org\0wrong password");
+	m.peer_ip = VIEW("\x0a\x00\x00\x07");
+	f->said = SAID_NOTHING;
+	for (m.tag = 0; m.tag < 7; m.tag++) {
+		assert_int_equal(f->said, SAID_NOTHING);
+		assert_int_equal(auth_start(f->auth, 0, &m), OK);
+	}
+	assert_int_equal(f->said, SAID_FAILURE);
+	assert_int_equal(f->kind, AUTHN_BUSY);
+	f->said = SAID_NOTHING;
+	m.initial = VIEW("\0anna@example.org\0" PASSWORD);
+	m.peer_ip = VIEW("\xc0\x00\x02\x01");
+	for (m.tag = 10; m.tag < 12; m.tag++) {
+		assert_int_equal(auth_start(f->auth, 0, &m), OK);
+		assert_int_equal(f->said, SAID_NOTHING);
+	}
+	assert_int_equal(auth_start(f->auth, 0, &m), OK);
+	assert_int_equal(f->kind, AUTHN_BUSY);
+	assert_int_equal(fixture_hash(f), 8);
+	assert_int_equal(f->said, SAID_SUCCESS);
+}
+
 static void test_right_passwords_are_remembered_for_a_while(void **state)
 {
 	struct fixture *f = *state;
@@ -434,6 +466,7 @@ int main(void)
 		AUTH_TEST(test_exchanges_end_and_cannot_be_misused),
 		AUTH_TEST(test_cancelled_while_hashing),
 		AUTH_TEST(test_busy_past_the_queue),
+		AUTH_TEST(test_a_part_of_the_queue_is_for_known_devices),
 		AUTH_TEST(test_right_passwords_are_remembered_for_a_while),
 		AUTH_TEST(test_changes_are_felt_at_once),
 		AUTH_TEST(test_a_password_changed_while_hashing_does_not_count),
