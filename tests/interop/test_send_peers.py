@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Mail to other servers by a whole instance, from log-in to the sink, bounces back into the mailbox.
+"""Mail to other servers by a whole instance, from log-in to the sink, and back as a bounce.
 
 time-limit: 280
 """

@@ -23,7 +23,7 @@ cases = Cases()
 
 @contextlib.contextmanager
 def far(hosts=1, script=None, options=None, **sink):
-    """A bench and sinks on 127.0.0.2 ..., exchangers of far.test in this order; script: one for each."""
+    """A bench and sinks on 127.0.0.2 ..., exchangers of far.test; script: one, or one for each."""
     names = [f"mx{i}.far.test" for i in range(1, hosts + 1)]
     zone = {name: {"A": f"127.0.0.{i}"} for i, name in enumerate(names, 2)}
     zone["far.test"] = {"MX": [(10 * i, name) for i, name in enumerate(names, 1)]}
