@@ -158,14 +158,17 @@ static bool fits(const struct request *r, struct rcpt *rcpt, struct view address
 	       (!r->state.n || view_eq(view_str(state_of(rcpt)), r->state));
 }
 
-/* Rows of a message that fit; false once enough were sent. */
-static void list_message(struct request *r, struct message *m, uint64_t *left)
+/* Rows of a message that fit, at most *left. */
+static void list_message(struct request *r, struct message *m, bool all, uint64_t *left)
 {
 	for (uint32_t i = 0; i < message_rcpt_count(m) && *left; i++) {
 		struct rcpt *rcpt = message_rcpt(m, i);
 		struct envelope_recipients item;
 
-		if (rcpt->outcome == RCPT_EXPANDED || open_rcpt(r->queue, rcpt, &item))
+		/* Asked for nothing in particular: what still waits. */
+		if (!all && !r->state.n && (rcpt_is_final(rcpt) || rcpt->stage == STAGE_STORED))
+			continue;
+		if (open_rcpt(r->queue, rcpt, &item))
 			continue;
 		if (!fits(r, rcpt, item.address))
 			continue;
@@ -196,7 +199,7 @@ static enum err do_list(struct request *r)
 	}
 	for (; m && left; m = m->next)
 		if (is_here(m))
-			list_message(r, m, &left);
+			list_message(r, m, false, &left);
 	if (m)
 		buf_addf(r->text, "there is more; ask again with after= the last id");
 	return OK;
@@ -228,7 +231,7 @@ static enum err do_show(struct request *r)
 	add_number(&row, "recipients", message_rcpt_count(m));
 	add_number(&row, "held", m->held);
 	send_row(r, &row);
-	list_message(r, m, &left);
+	list_message(r, m, true, &left);
 	return OK;
 }
 

@@ -31,7 +31,7 @@ enum {
 	GATHER_MS = 15, /* under load an account's deliveries wait so long for company */
 	HANDED_MAX = 512, /* deliveries of an account without answer */
 	HANDED_BYTES_MAX = 8 * 1024 * 1024,
-	SPAWN_RETRY_MS = 5000, /* after the mailbox process could not be started */
+	SPAWN_RETRY_MS = 2000, /* after the mailbox process could not be started */
 
 	DOMAINS_MAX = 1000000,
 	JOBS_MAX = 256, /* jobs at send */
