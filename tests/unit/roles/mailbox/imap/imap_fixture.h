@@ -44,7 +44,7 @@ static inline void fixture_wake(void *ctx)
 	f->wakes++;
 }
 
-static inline int fixture_setup(void **state)
+static inline int fixture_open(void **state, bool digests, uint64_t quota)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct store_keys keys;
@@ -60,7 +60,8 @@ static inline int fixture_setup(void **state)
 	memset(f->key.key, 0x5a, sizeof(f->key.key));
 	digest_maker_init(&f->digest, NULL);
 	config = (struct store_config){ .account = 7,
-					.digest = mailbox_digest,
+					.quota_bytes = quota,
+					.digest = digests ? mailbox_digest : NULL,
 					.digest_ctx = &f->digest };
 	assert_int_equal(store_open(f->dir, &keys, &config, &f->store), OK);
 	f->config = (struct imap_session_config){ .store = f->store,
@@ -70,6 +71,22 @@ static inline int fixture_setup(void **state)
 	buf_init(&f->heard, (size_t)1 << 28);
 	*state = f;
 	return 0;
+}
+
+static inline int fixture_setup(void **state)
+{
+	return fixture_open(state, true, 0);
+}
+
+/* Nothing is kept beside the messages: everything comes from their octets. */
+static inline int fixture_setup_bare(void **state)
+{
+	return fixture_open(state, false, 0);
+}
+
+static inline int fixture_setup_quota(void **state)
+{
+	return fixture_open(state, true, 1000);
 }
 
 static inline int fixture_teardown(void **state)

@@ -82,8 +82,7 @@ static void mailboxes(void **state)
 	assert_talk(f, s, "a CREATE one/two\r\n", "a NO [ALREADYEXISTS] *\r\n");
 	assert_talk(f, s, "a LIST \"\" one/%\r\n",
 		    "** LIST (\\HasNoChildren) \"/\" one/two\r\na OK *\r\n");
-	assert_talk(f, s, "a LIST \"\" %ne\r\n",
-		    "** LIST (\\HasChildren) \"/\" one\r\na OK *\r\n");
+	assert_talk(f, s, "a LIST \"\" %ne\r\n", "** LIST (\\HasChildren) \"/\" one\r\na OK *\r\n");
 	assert_talk(f, s, "a LIST \"\" \"\"\r\n", "** LIST (\\Noselect) \"/\" \"\"\r\na OK *\r\n");
 	assert_talk(f, s, "a LIST \"\" inbox\r\n",
 		    "** LIST (\\HasNoChildren) \"/\" INBOX\r\na OK *\r\n");
@@ -103,8 +102,9 @@ static void mailboxes(void **state)
 		    "** LIST (*) \"/\" one/two\r\n** STATUS one/two (MESSAGES 0 UIDNEXT *)\r\n"
 		    "a OK *\r\n");
 	assert_talk(f, s, "a RENAME one/two three\r\n", "a OK *\r\n");
-	assert_talk(f, s, "a STATUS three (MESSAGES UNSEEN RECENT SIZE DELETED)\r\n",
-		    "** STATUS three (MESSAGES 0 RECENT 0 UNSEEN 0 DELETED 0 SIZE 0)\r\na OK *\r\n");
+	assert_talk(
+		f, s, "a STATUS three (MESSAGES UNSEEN RECENT SIZE DELETED)\r\n",
+		"** STATUS three (MESSAGES 0 RECENT 0 UNSEEN 0 DELETED 0 SIZE 0)\r\na OK *\r\n");
 	assert_talk(f, s, "a STATUS one/two (MESSAGES)\r\n", "a NO [NONEXISTENT] *\r\n");
 	assert_talk(f, s, "a DELETE three\r\nb DELETE three\r\nc DELETE INBOX\r\n",
 		    "a OK *\r\nb NO [NONEXISTENT] *\r\nc NO [CANNOT] *\r\n");
@@ -124,10 +124,15 @@ static void names_are_utf7_until_rev2(void **state)
 	assert_heard(f, s, "a LIST \"\" &AOQ-*\r\n", "\"/\" &AOQ-ffin\r\n");
 	assert_talk(f, s, "a ENABLE IMAP4rev2 X-NO\r\n", "** ENABLED IMAP4rev2\r\na OK *\r\n");
 	assert_talk(f, s, "a ENABLE IMAP4rev2\r\n", "** ENABLED\r\na OK *\r\n");
-	assert_heard(f, s, "a LIST \"\" \"\xc3\xa4*\"\r\n", "\"/\" \"\xc3\xa4" "ffin\"\r\n");
+	assert_heard(f, s, "a LIST \"\" \"\xc3\xa4*\"\r\n",
+		     "\"/\" \"\xc3\xa4"
+		     "ffin\"\r\n");
 	/* NFD comes out as NFC. */
-	assert_heard(f, s, "a STATUS \"a\xcc\x88" "ffin\" (MESSAGES)\r\n",
-		     "STATUS \"\xc3\xa4" "ffin\" (MESSAGES 0)");
+	assert_heard(f, s,
+		     "a STATUS \"a\xcc\x88"
+		     "ffin\" (MESSAGES)\r\n",
+		     "STATUS \"\xc3\xa4"
+		     "ffin\" (MESSAGES 0)");
 	imap_session_free(&s);
 }
 
@@ -165,15 +170,17 @@ static void fetch_items(void **state)
 	append(f, s, "INBOX", "", simple);
 	append(f, s, "INBOX", "", nested);
 	talk(f, s, "a SELECT INBOX\r\n");
-	assert_talk(f, s, "a FETCH 1 (ENVELOPE BODYSTRUCTURE BODY RFC822.SIZE)\r\n",
-		    "** 1 FETCH (ENVELOPE (\"Thu, 15 Feb 2007 01:02:03 +0200\" \"Hello\" "
-		    "((\"Ann\" NIL \"ann\" \"example.test\")) ((\"Ann\" NIL \"ann\" \"example.test\")) "
-		    "((\"Ann\" NIL \"ann\" \"example.test\")) ((\"Bob\" NIL \"bob\" \"example.test\")) "
-		    "NIL NIL NIL \"<1@example.test>\") "
-		    "BODYSTRUCTURE (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7BIT\" 10 1 NIL "
-		    "NIL NIL NIL) "
-		    "BODY (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7BIT\" 10 1) "
-		    "RFC822.SIZE 155)\r\na OK *\r\n");
+	assert_talk(
+		f, s, "a FETCH 1 (ENVELOPE BODYSTRUCTURE BODY RFC822.SIZE)\r\n",
+		"** 1 FETCH (ENVELOPE (\"Thu, 15 Feb 2007 01:02:03 +0200\" \"Hello\" "
+		"((\"Ann\" NIL \"ann\" \"example.test\")) ((\"Ann\" NIL \"ann\" \"example.test\")) "
+		"((\"Ann\" NIL \"ann\" \"example.test\")) ((\"Bob\" NIL \"bob\" \"example.test\")) "
+		"NIL NIL NIL \"<1@example.test>\") "
+		"BODYSTRUCTURE (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7BIT\" 10 "
+		"1 NIL "
+		"NIL NIL NIL) "
+		"BODY (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7BIT\" 10 1) "
+		"RFC822.SIZE 155)\r\na OK *\r\n");
 	assert_talk(f, s, "a FETCH 1 BODY.PEEK[HEADER.FIELDS (subject date)]\r\n",
 		    "** 1 FETCH (BODY[HEADER.FIELDS (subject date)] {57}\r\nSubject: Hello\r\n"
 		    "Date: Thu, 15 Feb 2007 01:02:03 +0200\r\n\r\n)\r\na OK *\r\n");
@@ -183,25 +190,30 @@ static void fetch_items(void **state)
 		    "** 1 FETCH (BODY[TEXT]<1> {3}\r\nody FLAGS (\\Seen \\Recent))\r\na OK *\r\n");
 	assert_talk(f, s, "a FETCH 1 BODY[TEXT]<99.3>\r\n",
 		    "** 1 FETCH (BODY[TEXT]<99> \"\")\r\na OK *\r\n");
-	assert_talk(f, s, "a FETCH 2 (BODY.PEEK[1] BODY.PEEK[2.HEADER] BODY.PEEK[2.TEXT] BODY.PEEK[3])\r\n",
-		    "** 2 FETCH (BODY[1] {16}\r\naGVsbG8gd29ybGQ= BODY[2.HEADER] {26}\r\n"
-		    "Subject: inner\r\nX-A: 1\r\n\r\n BODY[2.TEXT] {10}\r\ninner body BODY[3] NIL)\r\n"
-		    "a OK *\r\n");
+	assert_talk(
+		f, s,
+		"a FETCH 2 (BODY.PEEK[1] BODY.PEEK[2.HEADER] BODY.PEEK[2.TEXT] BODY.PEEK[3])\r\n",
+		"** 2 FETCH (BODY[1] {16}\r\naGVsbG8gd29ybGQ= BODY[2.HEADER] {26}\r\n"
+		"Subject: inner\r\nX-A: 1\r\n\r\n BODY[2.TEXT] {10}\r\ninner body BODY[3] NIL)\r\n"
+		"a OK *\r\n");
 	assert_talk(f, s, "a FETCH 2 (BINARY.PEEK[1] BINARY.SIZE[1] BINARY.PEEK[1]<6.3>)\r\n",
 		    "** 2 FETCH (BINARY[1] ~{11}\r\nhello world BINARY.SIZE[1] 11 "
 		    "BINARY[1]<6> ~{3}\r\nwor)\r\na OK *\r\n");
 	assert_talk(f, s, "a FETCH 2 BODY.PEEK[2.HEADER.FIELDS.NOT (subject)]\r\n",
-		    "** 2 FETCH (BODY[2.HEADER.FIELDS.NOT (subject)] {10}\r\nX-A: 1\r\n\r\n)\r\na OK *\r\n");
+		    "** 2 FETCH (BODY[2.HEADER.FIELDS.NOT (subject)] {10}\r\nX-A: 1\r\n\r\n)\r\na "
+		    "OK *\r\n");
 	assert_talk(f, s, "a FETCH 2 BODY.PEEK[1.MIME]\r\n",
 		    "** 2 FETCH (BODY[1.MIME] {78}\r\nContent-Type: text/plain; charset=utf-8\r\n"
 		    "Content-Transfer-Encoding: base64\r\n\r\n)\r\na OK *\r\n");
-	assert_talk(f, s, "a UID FETCH 2 FAST\r\n",
-		    "** 2 FETCH (UID 2 FLAGS (\\Recent) INTERNALDATE \"21-Nov-2026 03:48:54 +0000\" "
-		    "RFC822.SIZE *)\r\na OK *\r\n");
-	assert_talk(f, s, "a FETCH 1 (PREVIEW EMAILID THREADID)\r\n",
-		    "** 1 FETCH (PREVIEW \"body one\" EMAILID (E*) THREADID NIL)\r\na OK *\r\n");
-	assert_talk(f, s, "a FETCH 1 RFC822\r\n", "** 1 FETCH (RFC822 {155}\r\n*\r\n*\r\n*\r\n*\r\n*\r\n*\r\nbody "
-						  "one\r\n)\r\na OK *\r\n");
+	assert_talk(
+		f, s, "a UID FETCH 2 FAST\r\n",
+		"** 2 FETCH (UID 2 FLAGS (\\Recent) INTERNALDATE \"21-Nov-2026 03:48:54 +0000\" "
+		"RFC822.SIZE *)\r\na OK *\r\n");
+	assert_talk(f, s, "a FETCH 1 (EMAILID THREADID)\r\n",
+		    "** 1 FETCH (EMAILID (E*) THREADID NIL)\r\na OK *\r\n");
+	assert_talk(f, s, "a FETCH 1 RFC822\r\n",
+		    "** 1 FETCH (RFC822 {155}\r\n*\r\n*\r\n*\r\n*\r\n*\r\n*\r\nbody "
+		    "one\r\n)\r\na OK *\r\n");
 	imap_session_free(&s);
 }
 
@@ -228,8 +240,9 @@ static void flags_and_expunge(void **state)
 	assert_talk(f, s, "a COPY 1 nope\r\n", "a NO [TRYCREATE] *\r\n");
 	assert_talk(f, s, "a UID MOVE 4 Trash\r\n",
 		    "** OK [COPYUID * 4 3] *\r\n** 2 EXPUNGE\r\na OK *\r\n");
-	assert_talk(f, s, "a STORE 1 +FLAGS \\Deleted\r\nb CLOSE\r\nc STATUS INBOX (MESSAGES)\r\n",
-		    "** 1 FETCH (*)\r\na OK *\r\nb OK *\r\n** STATUS INBOX (MESSAGES 0)\r\nc OK *\r\n");
+	assert_talk(
+		f, s, "a STORE 1 +FLAGS \\Deleted\r\nb CLOSE\r\nc STATUS INBOX (MESSAGES)\r\n",
+		"** 1 FETCH (*)\r\na OK *\r\nb OK *\r\n** STATUS INBOX (MESSAGES 0)\r\nc OK *\r\n");
 	imap_session_free(&s);
 }
 
@@ -299,8 +312,7 @@ static void a_deleted_mailbox_ends_others(void **state)
 
 	talk(f, a, "a CREATE x\r\nb SELECT x\r\n");
 	talk(f, b, "a SELECT x\r\n");
-	assert_talk(f, a, "a DELETE x\r\nb NOOP\r\n",
-		    "** OK [CLOSED] *\r\na OK *\r\nb OK *\r\n");
+	assert_talk(f, a, "a DELETE x\r\nb NOOP\r\n", "** OK [CLOSED] *\r\na OK *\r\nb OK *\r\n");
 	assert_talk(f, b, "a NOOP\r\n", "** BYE *\r\n");
 	assert_true(imap_session_closed(b));
 	imap_session_free(&a);
@@ -323,14 +335,14 @@ static void searches(void **state)
 	assert_talk(f, s, "a SEARCH OR SEEN FLAGGED UNDELETED\r\n", "** SEARCH 1 2\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH FROM ann\r\n", "** SEARCH 1\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH SUBJECT HELLO\r\n", "** SEARCH 1\r\na OK *\r\n");
-	assert_talk(f, s, "a SEARCH CHARSET UTF-8 FROM {7}\r\nJ\xc3\xbcrgen SUBJECT \"\xc3\xa4PFEL\"\r\n",
+	assert_talk(f, s,
+		    "a SEARCH CHARSET UTF-8 FROM {7}\r\nJ\xc3\xbcrgen SUBJECT \"\xc3\xa4PFEL\"\r\n",
 		    "+ *\r\n** SEARCH 3\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH HEADER X-Tag BLUE\r\n", "** SEARCH 3\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH HEADER Message-ID \"\"\r\n", "** SEARCH 1\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH BODY \"hello world\"\r\n", "** SEARCH 2\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH TEXT inner\r\n", "** SEARCH 2\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH TEXT absent\r\n", "** SEARCH\r\na OK *\r\n");
-	assert_talk(f, s, "a SEARCH SENTON 15-Feb-2007\r\n", "** SEARCH 1\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH ON 21-Nov-2026 UID 2:*\r\n", "** SEARCH 2 3\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH LARGER 155\r\n", "** SEARCH 2\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH RETURN (MIN MAX COUNT) ALL\r\n",
@@ -347,9 +359,121 @@ static void searches(void **state)
 		    "a OK *\r\n** 2 FETCH (UID 2)\r\n** 3 FETCH (UID 3)\r\nb OK *\r\n");
 	assert_talk(f, s, "a SEARCH $ FLAGGED\r\n", "** SEARCH 2\r\na OK *\r\n");
 	assert_talk(f, s, "a SEARCH CHARSET KOI8-R ALL\r\n", "a NO [BADCHARSET (*)] *\r\n");
-	assert_talk(f, s, "a SEARCH MODSEQ 1\r\n", "** OK [HIGHESTMODSEQ *] *\r\n** SEARCH 1 2 3 (MODSEQ *)\r\na OK *\r\n");
+	assert_talk(f, s, "a SEARCH MODSEQ 1\r\n",
+		    "** OK [HIGHESTMODSEQ *] *\r\n** SEARCH 1 2 3 (MODSEQ *)\r\na OK *\r\n");
 	talk(f, s, "a ENABLE IMAP4rev2\r\n");
 	assert_talk(f, s, "a SEARCH ALL\r\n", "** ESEARCH (TAG \"a\") ALL 1:3*\r\na OK *\r\n");
+	imap_session_free(&s);
+}
+
+/* What needs kept columns. */
+static void kept_columns(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_session *s = session_open(f);
+
+	append(f, s, "INBOX", "", simple);
+	append(f, s, "INBOX", "", nested);
+	talk(f, s, "a SELECT INBOX\r\n");
+	assert_talk(f, s, "a SEARCH SENTON 15-Feb-2007\r\n", "** SEARCH 1\r\na OK *\r\n");
+	assert_talk(f, s, "a SEARCH SENTSINCE 16-Feb-2007\r\n", "** SEARCH\r\na OK *\r\n");
+	assert_talk(f, s, "a FETCH 1:2 PREVIEW\r\n",
+		    "** 1 FETCH (PREVIEW \"body one\")\r\n** 2 FETCH (PREVIEW \"hello world\")\r\n"
+		    "a OK *\r\n");
+	assert_talk(f, s, "a FETCH 2,1 (UID ENVELOPE BODY.PEEK[HEADER.FIELDS (Date)])\r\n",
+		    "** 1 FETCH (UID 1 ENVELOPE (*) BODY[HEADER.FIELDS (Date)] {41}\r\nDate: "
+		    "*\r\n\r\n)\r\n"
+		    "** 2 FETCH (UID 2 ENVELOPE (*) BODY[HEADER.FIELDS (Date)] {2}\r\n\r\n)\r\na "
+		    "OK *\r\n");
+	imap_session_free(&s);
+}
+
+static void limits_of_append(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_session *s;
+	struct buf CLEANUP(buf_done) say = BUF_INIT((size_t)1 << 20);
+
+	f->config.message_size = 100;
+	s = session_open(f);
+	for (int over = 0; over < 2; over++) {
+		buf_clear(&say);
+		buf_addf(&say, "a APPEND INBOX {%d}\r\n", 100 + over);
+		buf_add_fill(&say, 'x', over ? 0 : 100);
+		buf_add_str(&say, over ? "" : "\r\n");
+		assert_talk(f, s, buf_cstr(&say),
+			    over ? "a NO [TOOBIG] *\r\n" : "+ OK\r\na OK *\r\n");
+	}
+	/* 64 messages at once, and one more. */
+	for (int over = 0; over < 2; over++) {
+		buf_clear(&say);
+		buf_add_str(&say, "a APPEND INBOX");
+		for (int i = 0; i < 64 + over; i++)
+			buf_add_str(&say, " {1+}\r\nx");
+		buf_add_str(&say, "\r\nb NOOP\r\n");
+		assert_talk(f, s, buf_cstr(&say),
+			    over ? "a NO [LIMIT] *\r\nb OK *\r\n" : "a OK *\r\nb OK *\r\n");
+	}
+	imap_session_free(&s);
+}
+
+static void quota(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_session *s = session_open(f);
+
+	assert_talk(f, s, "a GETQUOTAROOT INBOX\r\n",
+		    "** QUOTAROOT INBOX \"\"\r\n** QUOTA \"\" (STORAGE 0 0)\r\na OK *\r\n");
+	assert_talk(f, s, "a GETQUOTA \"x\"\r\n", "a NO [NONEXISTENT] *\r\n");
+	for (int i = 0; i < 6; i++)
+		append(f, s, "INBOX", "", simple);
+	assert_talk(f, s, "a APPEND INBOX {155}\r\n", "a NO [OVERQUOTA] *\r\n");
+	talk(f, s, "a SELECT INBOX\r\n");
+	assert_talk(f, s, "a COPY 1:2 Trash\r\n", "a NO [OVERQUOTA] *\r\n");
+	assert_talk(f, s, "a MOVE 1:2 Trash\r\n",
+		    "** OK [COPYUID *] *\r\n** 1 EXPUNGE\r\n** 1 EXPUNGE\r\na OK *\r\n");
+	imap_session_free(&s);
+}
+
+static int64_t racing_clock(void)
+{
+	return fixture_now += 50;
+}
+
+/* A search that takes longer than it may is ended; the session goes on. */
+static void a_long_search_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_session *s;
+
+	f->config.search_ms = 1000;
+	s = session_open(f);
+	for (int i = 0; i < 40; i++)
+		append(f, s, "INBOX", "", simple);
+	talk(f, s, "a SELECT INBOX\r\n");
+	assert_talk(f, s, "a SEARCH TEXT absent\r\n", "** SEARCH\r\na OK *\r\n");
+	f->config.mono_ms = racing_clock;
+	assert_talk(f, s, "a SEARCH TEXT absent\r\nb NOOP\r\n", "a NO [LIMIT] *\r\nb OK *\r\n");
+	imap_session_free(&s);
+}
+
+/* Between the slices of one session's search another one is served. */
+static void searches_share_the_process(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_session *s = session_open(f);
+
+	for (int i = 0; i < 40; i++)
+		append(f, s, "INBOX", "", simple);
+	talk(f, s, "a SELECT INBOX\r\n");
+	f->config.mono_ms = racing_clock;
+	imap_session_input(s, VIEW("a SEARCH TEXT absent\r\nb NOOP\r\n"));
+	assert_int_equal(imap_session_output(s).n, 0);
+	assert_true(imap_session_run(s));
+	assert_int_equal(imap_session_output(s).n, 0);
+	imap_session_bye(s, "Going down");
+	assert_true(imap_session_closed(s));
+	assert_view(imap_session_output(s), "* BYE Going down\r\n");
 	imap_session_free(&s);
 }
 
@@ -394,7 +518,8 @@ static void qresync(void **state)
 	talk(f, s, "a UNSELECT\r\n");
 	snprintf(say, sizeof(say), "a SELECT INBOX (QRESYNC (%u %llu 1:4))\r\n", validity, modseq);
 	assert_heard(f, s, say, "* VANISHED (EARLIER) 2:3\r\n* 2 FETCH (UID 4 MODSEQ (");
-	snprintf(say, sizeof(say), "a UID FETCH 1:* FLAGS (CHANGEDSINCE %llu VANISHED)\r\n", modseq);
+	snprintf(say, sizeof(say), "a UID FETCH 1:* FLAGS (CHANGEDSINCE %llu VANISHED)\r\n",
+		 modseq);
 	assert_heard(f, s, say, "* VANISHED (EARLIER) 2:3\r\n* 2 FETCH (UID 4 MODSEQ (");
 	imap_session_free(&s);
 }
@@ -404,7 +529,9 @@ static void appends(void **state)
 	struct fixture *f = *state;
 	struct imap_session *s = session_open(f);
 
-	assert_talk(f, s, "a APPEND INBOX (\\Seen) \" 1-Feb-2020 10:00:00 +0100\" {12+}\r\nA: b\r\n\r\nbody\r\n",
+	assert_talk(f, s,
+		    "a APPEND INBOX (\\Seen) \" 1-Feb-2020 10:00:00 +0100\" {12+}\r\nA: "
+		    "b\r\n\r\nbody\r\n",
 		    "a OK [APPENDUID * 1] *\r\n");
 	assert_talk(f, s, "a APPEND {5}\r\nINBOX {12}\r\nA: b\r\n\r\nbody {8+}\r\nB: c\r\n\r\n\r\n",
 		    "+ *\r\n+ *\r\na OK [APPENDUID * 2:3] *\r\n");
@@ -414,7 +541,8 @@ static void appends(void **state)
 	assert_talk(f, s, "a APPEND INBOX {99999999999}\r\n", "a NO [TOOBIG] *\r\n");
 	assert_talk(f, s, "a APPEND INBOX UTF8 (~{8+}\r\nB: c\r\n\r\n)\r\n", "a OK *\r\n");
 	assert_talk(f, s, "a APPEND INBOX {8+}\r\nB: c\r\n\r\n junk\r\n", "a BAD *\r\n");
-	assert_talk(f, s, "a STATUS INBOX (MESSAGES)\r\n", "** STATUS INBOX (MESSAGES 4)\r\na OK *\r\n");
+	assert_talk(f, s, "a STATUS INBOX (MESSAGES)\r\n",
+		    "** STATUS INBOX (MESSAGES 4)\r\na OK *\r\n");
 	talk(f, s, "a SELECT INBOX\r\n");
 	assert_talk(f, s, "a FETCH 1 INTERNALDATE\r\n",
 		    "** 1 FETCH (INTERNALDATE \" 1-Feb-2020 10:00:00 +0100\")\r\na OK *\r\n");
@@ -432,7 +560,7 @@ static void a_nul_is_refused(void **state)
 	assert_true(glob("a NO NUL *\r\nb OK *\r\n", buf_cstr(&f->heard)));
 	buf_clear(&f->heard);
 	session_turns(f, s, VIEW("a NO\0OP\r\n"), SIZE_MAX);
-	assert_true(glob("** BAD *\r\n** BYE *\r\n", buf_cstr(&f->heard)));
+	assert_true(glob("a BAD *\r\n** BYE *\r\n", buf_cstr(&f->heard)));
 	assert_true(imap_session_closed(s));
 	imap_session_free(&s);
 }
@@ -490,6 +618,13 @@ int main(void)
 		TEST(idle_tells_at_once),
 		TEST(a_deleted_mailbox_ends_others),
 		TEST(searches),
+		TEST(kept_columns),
+		TEST(limits_of_append),
+		TEST(a_long_search_ends),
+		TEST(searches_share_the_process),
+		cmocka_unit_test_setup_teardown(quota, fixture_setup_quota, fixture_teardown),
+		cmocka_unit_test_setup_teardown(fetch_items, fixture_setup_bare, fixture_teardown),
+		cmocka_unit_test_setup_teardown(searches, fixture_setup_bare, fixture_teardown),
 		TEST(condstore),
 		TEST(qresync),
 		TEST(appends),
