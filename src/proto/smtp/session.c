@@ -3,7 +3,7 @@
  */
 #include "proto/smtp/session_priv.h"
 
-enum { RATE_WINDOW_MS = 60 * 1000, REFUSAL_TEXT_MAX = SMTP_REPLY_TEXT_MAX, ID_MAX = 64 };
+enum { REFUSAL_TEXT_MAX = SMTP_REPLY_TEXT_MAX, ID_MAX = 64 };
 
 void smtp_server_config_init(struct smtp_server_config *c, enum smtp_service service)
 {
@@ -31,6 +31,7 @@ void smtp_server_config_init(struct smtp_server_config *c, enum smtp_service ser
 		.own_hops = 5,
 		.command_wait_ms = 300 * 1000,
 		.data_rate_min = 512,
+		.data_rate_ms = 60 * 1000,
 		.data_time_ms = 30 * 60 * 1000,
 		.session_time_ms = 60 * 60 * 1000,
 		.preauth_ms = service == SMTP_SUBMISSION ? 60 * 1000 : 0,
@@ -108,9 +109,25 @@ void session_close(struct smtp_session *s)
 	s->delay_end_ms = 0;
 }
 
+void session_note(struct smtp_session *s, enum smtp_verdict v)
+{
+	s->noted = v;
+}
+
+enum smtp_verdict smtp_session_note(struct smtp_session *s)
+{
+	enum smtp_verdict v = s->noted;
+
+	s->noted = SMTP_V_OK;
+	return v;
+}
+
 void session_reply_text(struct smtp_session *s, enum smtp_verdict v, struct view text)
 {
 	smtp_verdict_write(&s->out, v, text);
+	/* That the server stops is its own doing. */
+	if (smtp_verdict_row(v)->close && !smtp_verdict_is_ok(v) && v != SMTP_V_SHUTDOWN)
+		session_note(s, v);
 	/* A reply that did not fit would put all later ones out of step. */
 	if (smtp_verdict_row(v)->close || buf_err(&s->out))
 		session_close(s);
@@ -183,13 +200,13 @@ int64_t smtp_session_deadline(const struct smtp_session *s)
 /* A body must come at data_rate_min octets a second, judged once per window. */
 static bool body_is_slow(struct smtp_session *s)
 {
-	uint64_t need = (uint64_t)s->config->data_rate_min * (RATE_WINDOW_MS / 1000);
+	uint64_t need = (uint64_t)s->config->data_rate_min * s->config->data_rate_ms / 1000;
 	bool slow = s->body.seen - s->rate_seen < need;
 
 	if (s->now_ms < s->rate_end_ms)
 		return false;
 	s->rate_seen = s->body.seen;
-	s->rate_end_ms = s->now_ms + RATE_WINDOW_MS;
+	s->rate_end_ms = s->now_ms + s->config->data_rate_ms;
 	return slow;
 }
 

@@ -72,7 +72,8 @@ struct smtp_server_config {
 	uint32_t received_hops;
 	uint32_t own_hops;
 	uint32_t command_wait_ms; /* smtp_command_wait */
-	uint32_t data_rate_min; /* octets per second over 60 s */
+	uint32_t data_rate_min; /* octets per second, */
+	uint32_t data_rate_ms; /* judged over so long: data_rate_window */
 	uint32_t data_time_ms;
 	uint32_t session_time_ms;
 	uint32_t preauth_ms; /* preauth_time: from start to log-in, on submission; 0: no bound */
@@ -188,6 +189,7 @@ struct smtp_session {
 	uint32_t mail_n;
 	uint32_t unknown_n;
 	bool rcpt_refused; /* in this transaction */
+	enum smtp_verdict noted; /* smtp_session_note; SMTP_V_OK: nothing */
 
 	/* The message being received. */
 	struct smtp_body_framer body;
@@ -268,6 +270,11 @@ void smtp_session_commit_done(struct smtp_session *s, const struct smtp_result *
 
 /* A SASL exchange is under way.  When this turns false without the owner's answer it was cancelled. */
 bool smtp_session_sasl_open(const struct smtp_session *s);
+/*
+ * What the owner should log of the last turn: why a message was refused or the session ended.  SMTP_V_OK: nothing,
+ * or it was asked for already.  What the owner answered itself (recipients, senders, log-ins) is not told.
+ */
+enum smtp_verdict smtp_session_note(struct smtp_session *s);
 /* For log lines; borrowed. */
 struct view smtp_session_hello(const struct smtp_session *s);
 struct view smtp_session_account(const struct smtp_session *s, uint64_t *ret_id);

@@ -7,8 +7,6 @@
 #include "proto/smtp/session_priv.h"
 #include "proto/smtp/trace.h"
 
-enum { RATE_WINDOW_MS = 60 * 1000 };
-
 void session_refuse(struct smtp_session *s, enum smtp_verdict v, struct view text)
 {
 	/* Bad line ends come before all else: who sends them is cut off. */
@@ -98,7 +96,7 @@ static void watch_start(struct smtp_session *s)
 static void body_clock_start(struct smtp_session *s)
 {
 	s->wait_end_ms = s->now_ms + s->config->data_time_ms;
-	s->rate_end_ms = s->now_ms + RATE_WINDOW_MS;
+	s->rate_end_ms = s->now_ms + s->config->data_rate_ms;
 	s->rate_seen = s->body.seen;
 }
 
@@ -146,6 +144,7 @@ void smtp_session_begin_done(struct smtp_session *s, struct smtp_result result, 
 
 	session_answered(s, SMTP_ASK_BEGIN);
 	if (!ok && !s->bdat) {
+		session_note(s, result.verdict);
 		session_transaction_end(s);
 		session_reply_text(s, result.verdict, result.text);
 		return;
@@ -215,6 +214,7 @@ static void reply_message(struct smtp_session *s, enum smtp_verdict v, struct vi
 {
 	size_t n = s->config->service == SMTP_LMTP ? size_max(s->env.rcpt.n, 1) : 1;
 
+	session_note(s, v);
 	for (size_t i = 0; i < n && !buf_err(&s->out); i++)
 		smtp_verdict_write(&s->out, v, text);
 	if (smtp_verdict_row(v)->close || buf_err(&s->out))
@@ -401,6 +401,8 @@ static void chunk_refused(struct smtp_session *s)
 	bool told = s->bdat_told;
 
 	s->bdat_told = true;
+	if (!told)
+		session_note(s, s->refusal);
 	if (told || !s->env.rcpt.n)
 		session_reply_bad(s, told ? SMTP_V_BDAT_FAILED : s->refusal);
 	else

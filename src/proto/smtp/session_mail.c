@@ -133,6 +133,7 @@ static void mail_args(struct smtp_session *s, const struct smtp_mail_args *a)
 	if (v == SMTP_V_OK)
 		v = mail_params_check(s, a);
 	if (v != SMTP_V_OK) {
+		session_note(s, v);
 		session_reply_bad(s, v);
 		excuse_followers(s);
 		return;
@@ -241,6 +242,7 @@ void session_rcpt(struct smtp_session *s, const struct smtp_command_row *row, st
 		return;
 	}
 	if (s->env.rcpt.n >= s->config->rcpt_per_message) {
+		session_note(s, SMTP_V_TOO_MANY_RCPT);
 		session_reply(s, SMTP_V_TOO_MANY_RCPT);
 		return;
 	}

@@ -10,6 +10,8 @@
 #include "proto/smtp/command.h"
 #include "proto/smtp/session.h"
 
+/* The owner is to log this. */
+void session_note(struct smtp_session *s, enum smtp_verdict v);
 /* Append a reply; ends the session when the verdict says so. */
 void session_reply(struct smtp_session *s, enum smtp_verdict v);
 void session_reply_text(struct smtp_session *s, enum smtp_verdict v, struct view text);

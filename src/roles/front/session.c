@@ -94,6 +94,7 @@ static enum err send_open(struct session *s, const struct tls_info *tls)
 		.local_ip = view_of(s->local_ip, s->ip_n),
 		.local_port = s->local_port,
 		.loopback = s->loopback,
+		.known = s->client && s->client->known,
 		.tls = tls != NULL,
 	};
 	int fd;
@@ -229,6 +230,11 @@ static enum err on_starttls(void *ctx, const struct session_starttls *m)
 	if (s->client && !client_may_shake(s->client, clock_mono_ms(),
 					   (uint32_t)role_config(f->role)->tls_handshake_rate)) {
 		f->counters.refused++;
+		if (client_may_log(s->client, clock_mono_ms()))
+			LOG_NOTICE("front.refused", "refused a TLS handshake",
+				   LOG_STR("limit", "tls_handshake_rate"),
+				   LOG_STR("service", s->service->name),
+				   LOG_IP("address", view_of(s->peer_ip, s->ip_n)));
 		relay_end(&s->relay, "too many TLS handshakes");
 		return OK;
 	}

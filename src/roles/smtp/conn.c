@@ -138,7 +138,7 @@ static void conn_speak(struct conn *c, int fd, bool after_starttls)
 		.tls = c->tls,
 		.tls_text = view_str(c->tls_text),
 		.after_starttls = after_starttls,
-		.no_greeting_wait = !limited,
+		.no_greeting_wait = c->known || !limited,
 	};
 	struct smtp_sink sink = { c, sink_write, sink_abort };
 
@@ -185,6 +185,7 @@ void conn_open(struct smtp_role *r, const struct session_open *m, int fd)
 	}
 	c->service = m->service;
 	c->loopback = m->loopback;
+	c->known = m->known;
 	c->ip_n = m->peer_ip.n;
 	memcpy(c->ip, m->peer_ip.p, m->peer_ip.n);
 	if (!inet_ntop(c->ip_n == 4 ? AF_INET : AF_INET6, c->ip, c->ip_text, sizeof(c->ip_text)))
@@ -272,6 +273,23 @@ static void timer_rearm(struct conn *c)
 		loop_timer_set(&c->timer, at > now ? at - now : 0);
 }
 
+/* Why a message was refused or the session ended, as the client was told. */
+static void log_note(struct conn *c)
+{
+	enum smtp_verdict v = smtp_session_note(&c->smtp);
+	const struct smtp_verdict_row *row = smtp_verdict_row(v);
+
+	if (v == SMTP_V_OK)
+		return;
+	log_event(LOG_LEVEL_INFO, row->close ? "smtp.ended" : "smtp.refused",
+		  row->close ? "ended a connection" : "refused a message",
+		  (struct log_field[]){
+			  LOG_ID("session", c->session), LOG_IP("ip", view_of(c->ip, c->ip_n)),
+			  LOG_UINT("code", row->code), LOG_STR("status", row->enhanced),
+			  LOG_STR("why", row->text) },
+		  5);
+}
+
 /* One step of the session; false: it waits. */
 static bool conn_step(struct conn *c)
 {
@@ -286,6 +304,7 @@ static bool conn_step(struct conn *c)
 		buf_consume(&c->stream.in, used);
 		moved = used;
 	}
+	log_note(c);
 
 	struct view out = smtp_session_output(s);
 

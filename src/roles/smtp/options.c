@@ -31,6 +31,7 @@ static void load(struct smtp_server_config *to, const struct config *o, enum smt
 	to->own_hops = (uint32_t)o->own_hops;
 	to->command_wait_ms = (uint32_t)o->smtp_command_wait;
 	to->data_rate_min = (uint32_t)o->data_rate_min;
+	to->data_rate_ms = (uint32_t)o->data_rate_window;
 	to->data_time_ms = (uint32_t)o->data_time;
 	to->session_time_ms = (uint32_t)o->smtp_session_time;
 	to->preauth_ms = service == SMTP_SUBMISSION ? (uint32_t)o->preauth_time : 0;

@@ -56,6 +56,7 @@ struct conn {
 	size_t ip_n;
 	char ip_text[48];
 	bool loopback;
+	bool known; /* was served before: need not wait for the greeting */
 	bool tls;
 	char tls_text[TLS_TEXT_MAX];
 	uint8_t exporter[BINDING_MAX], end_point[BINDING_MAX];

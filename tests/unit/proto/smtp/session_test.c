@@ -72,6 +72,36 @@ static void test_deadlines(void **state)
 	drive_done(&d);
 }
 
+/* What the owner logs: why a message was refused or the session ended, each once. */
+static void test_note(void **state)
+{
+	struct drive d;
+
+	start(&d, SMTP_MX);
+	d.config.rcpt_per_message = 1;
+	assert_int_equal(smtp_session_note(&d.session), SMTP_V_OK);
+	drive_feed(&d, VIEW("MAIL FROM:<a@b.c> SIZE=99999999999\r\n"));
+	assert_int_equal(smtp_session_note(&d.session), SMTP_V_TOO_BIG);
+	assert_int_equal(smtp_session_note(&d.session), SMTP_V_OK);
+	drive_feed(&d, VIEW("MAIL FROM:<a@b.c>\r\nRCPT TO:<user@here.test>\r\n"));
+	assert_int_equal(smtp_session_note(&d.session), SMTP_V_OK);
+	drive_feed(&d, VIEW("RCPT TO:<user2@here.test>\r\n"));
+	assert_int_equal(smtp_session_note(&d.session), SMTP_V_TOO_MANY_RCPT);
+	drive_feed(&d, VIEW("DATA\r\n"));
+	drive_feed(&d, VIEW("Subject: no author\r\n\r\n.\r\n"));
+	assert_int_equal(smtp_session_note(&d.session), SMTP_V_FROM_MISSING);
+	drive_feed(&d, VIEW("NOOP\r\nQUIT\r\n"));
+	assert_true(d.closed);
+	assert_int_equal(smtp_session_note(&d.session), SMTP_V_OK);
+	drive_done(&d);
+
+	start(&d, SMTP_MX);
+	drive_feed(&d, VIEW("GET / HTTP/1.1\r\n"));
+	assert_true(d.closed);
+	assert_int_equal(smtp_session_note(&d.session), SMTP_V_NOT_HTTP);
+	drive_done(&d);
+}
+
 /* Replies that nobody reads stop the input at the high-water mark. */
 static void test_output(void **state)
 {
@@ -240,11 +270,12 @@ static void test_sasl(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts),      cmocka_unit_test(test_verdict_text),
-		cmocka_unit_test(test_deadlines),     cmocka_unit_test(test_output),
-		cmocka_unit_test(test_pending),	      cmocka_unit_test(test_envelope),
-		cmocka_unit_test(test_envelope_full), cmocka_unit_test(test_received),
-		cmocka_unit_test(test_sasl),	      cmocka_unit_test(test_early_octets),
+		cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_verdict_text),
+		cmocka_unit_test(test_deadlines),    cmocka_unit_test(test_note),
+		cmocka_unit_test(test_output),	     cmocka_unit_test(test_pending),
+		cmocka_unit_test(test_envelope),     cmocka_unit_test(test_envelope_full),
+		cmocka_unit_test(test_received),     cmocka_unit_test(test_sasl),
+		cmocka_unit_test(test_early_octets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

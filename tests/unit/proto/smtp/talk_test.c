@@ -308,6 +308,7 @@ static const struct {
 	NUMBER(received_hops),
 	NUMBER(own_hops),
 	NUMBER(data_rate_min),
+	NUMBER(data_rate_ms),
 	NUMBER(command_wait_ms),
 	NUMBER(unknown_rcpt_delay),
 	NUMBER(unknown_rcpt_close),
