@@ -183,6 +183,30 @@ def asker_restarts(role, dns):
     cases.true(c.is_quiet(QUESTION_SECONDS + 1), "an answer for the one before")
 
 
+@cases.add
+def from_the_root_without_resolver(role, dns):
+    """Whatever the network is like, every question is answered in time."""
+    with Role("resolve", {}, ["resolve"]) as alone:
+        began = time.monotonic()
+        c = alone.channels["resolve"]
+        c.send("query", tag=1, name="example.org", type=1)
+        _, answer, _ = c.receive(QUESTION_SECONDS + 5)
+        cases.true(time.monotonic() - began < QUESTION_SECONDS + 1, "too late")
+        cases.true(answer["status"] in (OK, TEMPORARY), answer)
+        c.send("query", tag=2, name="localhost", type=1)
+        _, answer, _ = c.receive(1)
+        cases.equal(answer["records"], [{"preference": 0, "data": b"\x7f\0\0\1"}])
+
+
+@cases.add
+def resolver_that_is_no_address(role, dns):
+    try:
+        with Role("resolve", {"resolver": "dns.example.test"}, ["resolve"]):
+            raise AssertionError("started")
+    except (EOFError, ConnectionResetError):
+        pass
+
+
 def main():
     with DnsServer(ZONE) as dns:
         with Role("resolve", {"resolver": dns.address}, ["resolve"]) as role:
