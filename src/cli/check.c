@@ -190,6 +190,17 @@ int cmd_check(struct cli *cli, const struct command *command)
 	return fine ? EXIT_FINE : EXIT_FAILED;
 }
 
+/* The instance that is meant; where none was named and none is installed, the defaults. */
+static enum err load_or_defaults(struct cli *cli, struct instance *ret)
+{
+	enum err err = instance_find(cli, ret);
+
+	if (err || (!cli->dir && !cli->config_path && access(ret->config_path, F_OK)))
+		return err;
+	instance_done(ret);
+	return instance_load(cli, ret);
+}
+
 int cmd_options(struct cli *cli, const struct command *command)
 {
 	struct instance instance;
@@ -197,7 +208,7 @@ int cmd_options(struct cli *cli, const struct command *command)
 
 	if (!argument_done(cli, command, 0))
 		return EXIT_USAGE;
-	if (instance_load(cli, &instance))
+	if (load_or_defaults(cli, &instance))
 		return EXIT_FAILED;
 	rows = json_array();
 	for (size_t i = 0; i < config_option_count; i++) {

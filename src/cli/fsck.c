@@ -92,7 +92,8 @@ static int check_accounts(struct cli *cli, struct client *client, const char *ad
 	json_array_foreach(accounts, i, account)
 	{
 		/* account.show also has a row of aliases. */
-		if (!err && json_object_get(account, "id") && check_account(cli, client, account, rebuild, all, &totals))
+		if (!err && json_object_get(account, "id") &&
+		    check_account(cli, client, account, rebuild, all, &totals))
 			continue;
 	}
 	if (!err && cli->json)

@@ -8,6 +8,7 @@
 
 #include "start.h"
 #include "sys/file.h"
+#include "unit_template.h"
 
 #define UNIT_PATH "/etc/systemd/system/posthold.service"
 
@@ -72,6 +73,22 @@ static bool write_config(const struct cli *cli, const struct instance *instance,
 	return write_new(instance->config_path, buf_view(&text), 0644, a->force);
 }
 
+/* unit_template with the words between two '@' replaced, as the build does for the installed unit. */
+static void fill_unit(struct buf *out, const char *program, const char *option, const char *where)
+{
+	struct view part, rest = view_str(unit_template);
+
+	for (bool word = false; rest.n > 0; word = !word) {
+		rest = view_cut(rest, '@', &part);
+		if (!word)
+			buf_add(out, part);
+		else if (view_eq(part, VIEW("POSTHOLD")))
+			buf_add_str(out, program);
+		else if (view_eq(part, VIEW("INSTANCE")))
+			buf_addf(out, "%s %s", option, where);
+	}
+}
+
 static bool write_unit(const struct cli *cli, const struct instance *instance,
 		       const struct answers *a)
 {
@@ -83,36 +100,8 @@ static bool write_unit(const struct cli *cli, const struct instance *instance,
 	self[n > 0 ? n : 0] = '\0';
 	if (cli->dir)
 		snprintf(path, sizeof(path), "%s/posthold.service", instance->data);
-	buf_addf(&text,
-		 "[Unit]\n"
-		 "Description=Posthold mail server\n"
-		 "Documentation=man:posthold(1) man:posthold.conf(5)\n"
-		 "After=network-online.target\n"
-		 "Wants=network-online.target\n"
-		 "\n"
-		 "[Service]\n"
-		 "Type=notify\n"
-		 "ExecStart=%s %s%s serve\n"
-		 "ExecReload=%s %s%s reload\n"
-		 "Restart=always\n"
-		 "RestartSec=1\n"
-		 "TimeoutStopSec=15\n"
-		 "KillMode=mixed\n"
-		 "LimitNOFILE=262144\n"
-		 "UMask=0077\n"
-		 "ProtectSystem=full\n"
-		 "ProtectHome=yes\n"
-		 "PrivateTmp=yes\n"
-		 "ProtectKernelTunables=yes\n"
-		 "ProtectKernelModules=yes\n"
-		 "ProtectControlGroups=yes\n"
-		 "\n"
-		 "[Install]\n"
-		 "WantedBy=multi-user.target\n",
-		 self, cli->dir ? "--dir " : "--config ",
-		 cli->dir ? instance->data : instance->config_path, self,
-		 cli->dir ? "--dir " : "--config ",
-		 cli->dir ? instance->data : instance->config_path);
+	fill_unit(&text, self, cli->dir ? "--dir" : "--config",
+		  cli->dir ? instance->data : instance->config_path);
 	return write_new(path, buf_view(&text), 0644, a->force);
 }
 

@@ -104,9 +104,8 @@ static const int fs_calls[] = {
 
 /* Also the network. */
 static const int net_calls[] = {
-	SCMP_SYS(accept),   SCMP_SYS(connect),
-	SCMP_SYS(bind),	    SCMP_SYS(listen),	SCMP_SYS(setsockopt),
-	SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(splice),
+	SCMP_SYS(accept),     SCMP_SYS(connect),  SCMP_SYS(bind),     SCMP_SYS(listen),
+	SCMP_SYS(setsockopt), SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(splice),
 };
 
 static const int net_file_calls[] = {

@@ -7,8 +7,8 @@
 #ifndef ROLES_MAILBOX_MAILBOX_H
 #define ROLES_MAILBOX_MAILBOX_H
 
-#include "imap/digest.h"
-#include "imap/session.h"
+#include "roles/mailbox/imap/digest.h"
+#include "roles/mailbox/imap/session.h"
 #include "ipc/deliver.h"
 #include "store/store.h"
 #include "sys/role.h"

@@ -1,10 +1,7 @@
 #!/usr/bin/env python3
 """posthold-front and posthold-keys as programs, sandbox included.
 
-usage: program_test.py FOLDER-OF-PROGRAMS
-
-The test plays the supervisor, the roles behind front (smtp, login, send) and the world around it. It
-ends with 77 (skipped) where the programs are not built.
+The test plays the supervisor, the roles behind front (smtp, login, send) and the world around it.
 """
 import json
 import os
@@ -653,10 +650,28 @@ class FrontTest(unittest.TestCase):
         self.assertIn(b'reset', body)
 
 
+class Lines(unittest.TextTestResult):
+    """Results as lines of the script protocol of tests/run."""
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        print(f'ok {test.id().split(".")[-1]}', flush=True)
+
+    def wrong(self, test, err):
+        why = ' '.join(str(err[1]).split())[:600]
+        print(f'not ok {test.id().split(".")[-1]}: {err[0].__name__} {why}', flush=True)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.wrong(test, err)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.wrong(test, err)
+
+
 if __name__ == '__main__':
-    PROGRAMS = sys.argv.pop(1) if len(sys.argv) > 1 else ''
-    if not all(os.access(os.path.join(PROGRAMS, 'posthold-' + n), os.X_OK)
-               for n in ('front', 'keys')):
-        print('SKIP: posthold-front and posthold-keys are not built')
-        sys.exit(77)
-    unittest.main(verbosity=1, warnings='ignore')
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    PROGRAMS = os.path.join(os.environ.get('POSTHOLD_BUILD') or os.path.join(root, 'build'), 'src', 'roles')
+    unittest.main(verbosity=0, warnings='ignore',
+                  testRunner=unittest.TextTestRunner(resultclass=Lines, verbosity=0))
