@@ -7,9 +7,9 @@
 #ifndef ROLES_MAILBOX_MAILBOX_H
 #define ROLES_MAILBOX_MAILBOX_H
 
+#include "ipc/deliver.h"
 #include "roles/mailbox/imap/digest.h"
 #include "roles/mailbox/imap/session.h"
-#include "ipc/deliver.h"
 #include "store/store.h"
 #include "sys/role.h"
 #include "sys/stream.h"

@@ -14,6 +14,31 @@
 #include "roles/mailbox/imap/digest.h"
 #include "roles/mailbox/imap/session.h"
 
+UNUSED static const char simple[] = "From: Ann <ann@example.test>\r\n"
+				    "To: Bob <bob@example.test>\r\n"
+				    "Subject: Hello\r\n"
+				    "Date: Thu, 15 Feb 2007 01:02:03 +0200\r\n"
+				    "Message-ID: <1@example.test>\r\n"
+				    "\r\n"
+				    "body one\r\n";
+
+UNUSED static const char nested[] = "From: a@example.test\r\n"
+				    "Content-Type: multipart/mixed; boundary=\"b\"\r\n"
+				    "\r\n"
+				    "--b\r\n"
+				    "Content-Type: text/plain; charset=utf-8\r\n"
+				    "Content-Transfer-Encoding: base64\r\n"
+				    "\r\n"
+				    "aGVsbG8gd29ybGQ=\r\n"
+				    "--b\r\n"
+				    "Content-Type: message/rfc822\r\n"
+				    "\r\n"
+				    "Subject: inner\r\n"
+				    "X-A: 1\r\n"
+				    "\r\n"
+				    "inner body\r\n"
+				    "--b--\r\n";
+
 struct fixture {
 	char path[64];
 	int dir;
