@@ -176,6 +176,9 @@ static enum err checkpoint_steps(struct store *s, bool closed, bool truncate)
 		err = folder_sync(s);
 	if (!err)
 		err = index_checkpoint(&s->index, truncate);
+	else
+		return err;
+	s->checkpoint_owed = err != OK;
 	failpoint("store.checkpoint.done");
 	return err;
 }
@@ -196,6 +199,7 @@ enum err checkpoint_run(struct store *s, bool closed, bool truncate)
 		err = checkpoint_steps(s, closed, truncate);
 	if (!err) {
 		s->checkpoint = s->applied;
+		s->checkpoint_owed = false;
 		if (closed)
 			s->dirty_durable = false;
 	} else if (err == ERR_IO || vfs_failed(s->index.vfs)) {

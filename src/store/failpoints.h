@@ -24,6 +24,7 @@
 	X("store.vfs.db-write")                                                                    \
 	X("store.vfs.db-synced")                                                                   \
 	X("store.close.recorded")                                                                  \
+	X("store.recover.wal-kept")                                                                \
 	X("store.recover.wal-dropped")                                                             \
 	X("store.recover.replayed")                                                                \
 	X("store.recover.cut")                                                                     \

@@ -111,6 +111,7 @@ struct store {
 	bool folder_synced;
 	bool broken; /* a write failed beyond repair: only reading until reopened */
 	bool in_txn;
+	bool checkpoint_owed; /* one failed half way: nothing may be added before one succeeds */
 	bool holes; /* recovery went around damage: the log needs a snapshot behind it */
 	bool rebuilding; /* rows without octets are kept until they have been told */
 };

@@ -74,18 +74,20 @@ enum err numbers_mailbox(struct txn *t, uint64_t *ret_id, uint32_t *ret_uidvalid
 	return OK;
 }
 
+/* Also where no UID is in question HIGHESTMODSEQ rises: changes of flags that were told may be lost. */
 static enum err skip_mailbox(struct txn *t, struct mailbox *m, uint32_t step)
 {
-	struct event e = { .kind = EVENT_VANISH, .mailbox = m->pub.id, .uid = m->pub.uidnext };
+	struct event e = { .kind = EVENT_COUNTERS, .mailbox = m->pub.id };
 	uint64_t next = (uint64_t)m->ceiling + step;
-	enum err err;
+	enum err err = numbers_modseq(t, &e.modseq);
 
 	if (next > UINT32_MAX - STORE_NUMBER_BLOCK)
 		next = UINT32_MAX - STORE_NUMBER_BLOCK;
-	if (next <= m->pub.uidnext)
-		return OK;
-	e.uid_last = (uint32_t)next - 1;
-	err = numbers_modseq(t, &e.modseq);
+	if (next > m->pub.uidnext) {
+		e.kind = EVENT_VANISH;
+		e.uid = m->pub.uidnext;
+		e.uid_last = (uint32_t)next - 1;
+	}
 	return err ? err : txn_event(t, &e);
 }
 
@@ -100,12 +102,8 @@ enum err numbers_skip(struct store *s, uint32_t step)
 	e.modseq = s->counters.modseq_ceiling + step;
 	e.modseq_ceiling = e.modseq + STORE_NUMBER_BLOCK;
 	err = txn_event(&t, &e);
-	for (size_t i = 0; i < s->mailboxes.by_id.n && !err; i++) {
-		struct mailbox *m = s->mailboxes.by_id.at[i];
-
-		if (step > 0 || m->ceiling > m->pub.uidnext)
-			err = skip_mailbox(&t, m, step);
-	}
+	for (size_t i = 0; i < s->mailboxes.by_id.n && !err; i++)
+		err = skip_mailbox(&t, s->mailboxes.by_id.at[i], step);
 	err = txn_end(&t, err);
 	failpoint("store.recover.numbers");
 	return err;

@@ -391,6 +391,31 @@ static enum err is_closed(struct store *s, bool *ret)
 	return OK;
 }
 
+/*
+ * The WAL is to be kept: bring it into the database before anything is added to it.  A checkpoint may have
+ * been interrupted, and then the database is not whole without this WAL; were it to be dropped after the next
+ * stop, because of what is added now, the database would be lost with it.
+ */
+static enum err keep_wal(struct store *s)
+{
+	enum err err = OK;
+
+	for (size_t i = 0; i < s->packs.packs.n && !err; i++) {
+		const struct pack *p = &s->packs.packs.at[i];
+		int fd;
+
+		if (p->kind != PACK_LOG || p->number < s->checkpoint.pos.pack)
+			continue;
+		err = pack_set_fd(&s->packs, p->number, &fd);
+		if (!err)
+			err = file_sync(fd);
+	}
+	if (!err && calls()->fsync(s->dir))
+		err = ERR_IO;
+	failpoint("store.recover.wal-kept");
+	return err ? err : index_checkpoint(&s->index, false);
+}
+
 /* Index and log differ, or may: bring them together. */
 static enum err agree(struct recovery *v)
 {
@@ -401,6 +426,8 @@ static enum err agree(struct recovery *v)
 		err = drop_wal(s);
 		if (!err)
 			err = look(v);
+	} else {
+		err = keep_wal(s);
 	}
 	if (!err)
 		err = marks_load(s);
@@ -419,7 +446,8 @@ enum err recover_run(struct store *s, bool *ret_clean)
 
 	if (!err)
 		err = look(&v);
-	closed = closed && v.records == 0 && !v.pending_hole;
+	/* Not when closing was interrupted: it leaves the WAL empty. */
+	closed = closed && v.records == 0 && !v.pending_hole && vfs_wal_size(s->index.vfs) == 0;
 	if (!err)
 		err = closed ? marks_load(s) : agree(&v);
 	if (err)

@@ -29,6 +29,8 @@ enum err txn_begin(struct store *s, bool durable, struct txn *ret)
 	if (s->broken || vfs_failed(s->index.vfs))
 		return ERR_WRONG_STATE;
 	err = store_wake(s);
+	if (!err && s->checkpoint_owed)
+		err = checkpoint_run(s, false, false);
 	if (!err)
 		err = log_rotate(s);
 	if (!err)

@@ -98,6 +98,21 @@ static void lose(struct account *a, off_t by)
 	close(fd);
 }
 
+/* Octets that compaction will find dead. */
+static void waste(struct account *a)
+{
+	struct store_range all = { 1, UINT32_MAX };
+	struct store_put_result r;
+	char noise[9000];
+
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (char)rand();
+	for (int i = 0; i < 6; i++)
+		must(fixture_put(a, STORE_DELIVER, "Junk", view_of(noise, sizeof(noise)), 0, &r));
+	must(store_expunge(a->store, fixture_id(a, "Junk"), (struct store_uids){ &all, 1 }, false,
+			   NULL));
+}
+
 /* Everything that changes durable state, several times. */
 static void workload(struct account *a, struct ledger *l)
 {
@@ -119,6 +134,7 @@ static void workload(struct account *a, struct ledger *l)
 				NULL, NULL));
 		snprintf(name, sizeof(name), "box%u", round);
 		must(store_mailbox_create(a->store, view_str(name), 0, &id));
+		waste(a);
 		note_sync(a, l, store_checkpoint(a->store, NULL));
 		must(store_compact(a->store, NULL));
 		/* A sync that fails once: the pack is abandoned, nothing is lost. */
@@ -170,7 +186,7 @@ static void one(const char *label, int k, int *ret_status)
 	pid_t pid;
 
 	fixture_init(&a);
-	a.config.pack_size_max = 60000;
+	a.config.pack_size_max = 20000;
 	a.config.rebuild = true;
 	pid = fork();
 	if (pid == 0)
