@@ -177,6 +177,17 @@ void slab_trim(struct journal *j, size_t most);
 void slab_forget(struct journal *j, const struct segment *s);
 void slab_done(struct journal *j);
 
+/* ---- park.c ---- */
+
+/* Keep a copy of a group until it can be laid out.  ERR_NOMEM past JOURNAL_PARKED_MAX. */
+MUST_USE enum err park_group(struct journal *j, const struct journal_record *records, size_t n,
+			     journal_fn *then, void *ctx);
+/* The same for a group whose write has failed, while its slabs are still there. */
+void park_unwritten(struct journal *j, const struct batch *b, const struct pending_group *g);
+/* Lay parked groups out again, in order, as far as that goes. */
+void park_retry(struct journal *j);
+void park_done(struct journal *j);
+
 /* ---- replay.c ---- */
 
 MUST_USE enum err journal_replay(struct journal *j);

@@ -109,67 +109,7 @@ enum err journal_lay_out(struct journal *j, const struct journal_record *records
 	return OK;
 }
 
-/* ---- parking ---- */
-
-static void parked_free(struct parked *p)
-{
-	free(p->records);
-	free(p);
-}
-
-/* Records and their bytes in one allocation. */
-static enum err park(struct journal *j, const struct journal_record *records, size_t n,
-		     journal_fn *then, void *ctx)
-{
-	struct parked *p = calloc(1, sizeof(*p));
-	size_t bytes = n * sizeof(*records);
-	char *at;
-
-	for (size_t i = 0; i < n; i++)
-		bytes += records[i].head.n + records[i].body.n;
-	if (!p || j->parked_bytes + bytes > JOURNAL_PARKED_MAX || !(p->records = malloc(bytes))) {
-		free(p);
-		return ERR_NOMEM;
-	}
-	at = (char *)&p->records[n];
-	for (size_t i = 0; i < n; i++) {
-		p->records[i] = records[i];
-		p->records[i].head.p = at;
-		if (records[i].head.n)
-			memcpy(at, records[i].head.p, records[i].head.n);
-		at += records[i].head.n;
-		p->records[i].body.p = at;
-		if (records[i].body.n)
-			memcpy(at, records[i].body.p, records[i].body.n);
-		at += records[i].body.n;
-	}
-	p->count = n;
-	p->bytes = bytes;
-	p->then = then;
-	p->ctx = ctx;
-	*j->parked_end = p;
-	j->parked_end = &p->next;
-	j->parked_bytes += bytes;
-	return OK;
-}
-
-/* Lay parked groups out again, in order, as far as that goes. */
-static void unpark(struct journal *j)
-{
-	while (j->parked) {
-		struct parked *p = j->parked;
-		struct pending_group g = { .then = p->then, .ctx = p->ctx };
-
-		j->parked_why = journal_lay_out(j, p->records, p->count, &g);
-		if (j->parked_why)
-			return;
-		j->parked = p->next;
-		if (!j->parked)
-			j->parked_end = &j->parked;
-		j->parked_bytes -= p->bytes;
-		parked_free(p);
-	}
-}
+/* ---- the caller's side ---- */
 
 enum err journal_offer(struct journal *j, const struct journal_record *records, size_t n,
 		       journal_fn *then, void *ctx)
@@ -178,7 +118,7 @@ enum err journal_offer(struct journal *j, const struct journal_record *records, 
 
 	/* Our own changes first: while they cannot be written, nothing new is taken. */
 	if (j->parked)
-		unpark(j);
+		park_retry(j);
 	if (j->parked)
 		return j->parked_why;
 	return journal_lay_out(j, records, n, &g);
@@ -190,10 +130,10 @@ enum err journal_add(struct journal *j, const struct journal_record *records, si
 	struct pending_group g = { .then = then, .ctx = ctx };
 
 	if (j->parked)
-		unpark(j);
+		park_retry(j);
 	if (!j->parked && !journal_lay_out(j, records, n, &g))
 		return OK;
-	return park(j, records, n, then, ctx);
+	return park_group(j, records, n, then, ctx);
 }
 
 void journal_finish(struct journal *j, struct journal_entry *entry)
@@ -287,30 +227,6 @@ static bool is_upkeep(const struct batch *b, const struct pending_group *g)
 	return r->type == RECORD_DONE || (r->entry && r->entry->moving);
 }
 
-static void park_again(struct journal *j, const struct batch *b, const struct pending_group *g)
-{
-	struct journal_record *records = calloc(g->count, sizeof(*records));
-
-	for (size_t i = 0; records && i < g->count; i++) {
-		const struct pending_record *r = &b->records.at[g->first + i];
-		const char *at = r->slab->bytes + r->at;
-		uint32_t head_n = num_get32(at + 20);
-
-		records[i] = (struct journal_record){
-			.type = r->type,
-			.sequence = num_get64(at + 8),
-			.head = view_of(at + RECORD_HEADER, head_n),
-			.body = view_of(at + RECORD_HEADER + head_n, num_get64(at + 24)),
-			.entry = r->entry,
-		};
-	}
-	if (!records || park(j, records, g->count, g->then, g->ctx)) {
-		if (g->then)
-			g->then(g->ctx, ERR_NOMEM);
-	}
-	free(records);
-}
-
 /* All groups of the batch from which something is missing, while its slabs are still there. */
 static void keep_unwritten(struct journal *j, struct batch *b)
 {
@@ -324,7 +240,7 @@ static void keep_unwritten(struct journal *j, struct batch *b)
 				b->records.at[g->first].entry->moving = false;
 			g->then = NULL;
 		} else if (!g->offered) {
-			park_again(j, b, g);
+			park_unwritten(j, b, g);
 			g->then = NULL;
 		}
 	}
@@ -410,7 +326,7 @@ void journal_commit(struct journal *j)
 	for (int i = 0; i < COMMIT_TRIES; i++) {
 		enum err err;
 
-		unpark(j);
+		park_retry(j);
 		lay_out_done(j);
 		if (j->open->groups.n == 0)
 			break;
@@ -537,12 +453,7 @@ static void segments_free(struct segment *list)
 static void journal_free(struct journal *j)
 {
 	slab_done(j);
-	while (j->parked) {
-		struct parked *p = j->parked;
-
-		j->parked = p->next;
-		parked_free(p);
-	}
+	park_done(j);
 	segments_free(j->oldest);
 	segments_free(j->spare);
 	batch_free(j->open);

@@ -162,13 +162,67 @@ static bool is_repeated(const struct targets *t, size_t n)
 	return false;
 }
 
+/* Records under way, their heads one behind the other in bytes. */
+struct expansion {
+	struct journal_record records[ROUTE_TARGETS_ARE_TARGETS_MAX + 1];
+	size_t ends[ROUTE_TARGETS_ARE_TARGETS_MAX + 1];
+	uint32_t n;
+	struct buf bytes;
+};
+
+static void expansion_add(struct expansion *x, const struct message *m, enum record_type type)
+{
+	x->records[x->n].type = (uint8_t)type;
+	x->records[x->n].sequence = m->entry.sequence;
+	x->ends[x->n++] = x->bytes.n;
+}
+
+/* Give added the target's place, and record it. */
+static void expand_one(struct rcpt *r, struct rcpt *added,
+		       const struct route_targets_are_targets *t, struct expansion *x)
+{
+	struct message *m = r->message;
+	struct expand_change e = { .index = added->index,
+				   .parent = r->index,
+				   .kind = t->kind,
+				   .notify = inherited_notify(r),
+				   .account = t->account,
+				   .address = t->address,
+				   .mailbox = t->mailbox };
+
+	added->notify = e.notify;
+	if (!rcpt_set_added(added, &e)) {
+		LOG_ERROR("queue.memory", "no memory to follow an alias",
+			  LOG_ID("trace", m->trace));
+		added->outcome = RCPT_DELETED;
+		m->open_n--;
+		return;
+	}
+	rcpt_stage(added, STAGE_EXPANDING);
+	expand_change_encode(&x->bytes, &e);
+	expansion_add(x, m, RECORD_EXPAND);
+}
+
+static void end_expanded(struct rcpt *r, struct expansion *x)
+{
+	struct message *m = r->message;
+
+	r->outcome = RCPT_EXPANDED;
+	m->open_n--;
+	m->lasting = true;
+	if (!(r->notify & NOTIFY_NEVER) && r->notify & NOTIFY_SUCCESS && !m->null_sender) {
+		r->report = true;
+		m->report_n++;
+	}
+	outcome_encode(r, &x->bytes);
+	expansion_add(x, m, RECORD_RCPT);
+}
+
 /* The recipients that r stands for, and the end of r, become one group of the journal. */
 static void expand(struct queue *q, struct rcpt *r, const struct targets *t)
 {
 	struct message *m = r->message;
-	struct buf CLEANUP(buf_done) bytes = BUF_INIT(64 * 1024);
-	struct journal_record records[ROUTE_TARGETS_ARE_TARGETS_MAX + 1] = { 0 };
-	size_t ends[ROUTE_TARGETS_ARE_TARGETS_MAX + 1];
+	struct expansion x = { .bytes = BUF_INIT(64 * 1024) };
 	struct rcpt *added;
 	uint32_t n = 0;
 
@@ -179,52 +233,17 @@ static void expand(struct queue *q, struct rcpt *r, const struct targets *t)
 		fail(q, r, VIEW("5.2.4"), VIEW("the address stands for too many others"));
 		return;
 	}
-	for (size_t i = 0, k = 0; i < t->count; i++) {
-		struct expand_change e;
-
-		if (is_repeated(t, i))
-			continue;
-		e = (struct expand_change){ .index = added[k].index,
-					    .parent = r->index,
-					    .kind = t->at[i].kind,
-					    .notify = inherited_notify(r),
-					    .account = t->at[i].account,
-					    .address = t->at[i].address,
-					    .mailbox = t->at[i].mailbox };
-		added[k].notify = e.notify;
-		if (!rcpt_set_added(&added[k], &e)) {
-			LOG_ERROR("queue.memory", "no memory to follow an alias",
-				  LOG_ID("trace", m->trace));
-			added[k].outcome = RCPT_DELETED;
-			m->open_n--;
-			k++;
-			continue;
-		}
-		rcpt_stage(&added[k], STAGE_EXPANDING);
-		expand_change_encode(&bytes, &e);
-		records[k].type = RECORD_EXPAND;
-		records[k].sequence = m->entry.sequence;
-		ends[k++] = bytes.n;
-	}
-	r->outcome = RCPT_EXPANDED;
-	m->open_n--;
-	if (r->notify != NOTIFY_NEVER && r->notify & NOTIFY_SUCCESS && !m->null_sender) {
-		r->report = true;
-		m->report_n++;
-	}
-	outcome_encode(r, &bytes);
-	records[n].type = RECORD_RCPT;
-	records[n].sequence = m->entry.sequence;
-	ends[n] = bytes.n;
-	for (size_t i = 0, from = 0; i <= n; i++) {
-		records[i].head = view_part(buf_view(&bytes), from, ends[i] - from);
-		from = ends[i];
-	}
-	m->lasting = true;
+	for (size_t i = 0; i < t->count; i++)
+		if (!is_repeated(t, i))
+			expand_one(r, added++, &t->at[i], &x);
+	end_expanded(r, &x);
+	for (size_t i = 0, from = 0; i < x.n; from = x.ends[i++])
+		x.records[i].head = view_part(buf_view(&x.bytes), from, x.ends[i] - from);
 	LOG_INFO("queue.expanded", "an address stands for others", LOG_ID("trace", m->trace),
 		 LOG_VIEW("to", open_address(q, r)), LOG_UINT("count", n));
-	if (buf_err(&bytes) || journal_add(q->journal, records, n + 1, on_expanded, m))
+	if (buf_err(&x.bytes) || journal_add(q->journal, x.records, x.n, on_expanded, m))
 		on_expanded(m, ERR_NOMEM);
+	buf_done(&x.bytes);
 	queue_count_memory(q, m);
 	queue_commit_soon(q);
 }
