@@ -73,7 +73,8 @@ def free_offset():
     """An offset at which every service's port is free on loopback."""
     import random
     for _ in range(200):
-        offset = random.randrange(10000, 60000, 7)
+        # Below the ports that the kernel gives to clients.
+        offset = random.randrange(10000, 31700, 7)
         sockets = []
         try:
             for port in SERVICES.values():
@@ -176,6 +177,7 @@ class Instance:
                 pass
         if self.process:
             self.process.wait(10)
+        self.wait_for(lambda: not self.pids(), what='the end of every process')
 
     def __enter__(self):
         return self.start()

@@ -13,6 +13,7 @@ Connections are real TCP connections to loopback addresses, all at bench.port, s
 import contextlib
 import fcntl
 import os
+import random
 import select
 import socket
 import ssl
@@ -29,10 +30,12 @@ SERVICE_SUBMISSION = 2
 
 
 def free_port():
-    """A port that is free on every loopback address that tests use."""
-    with socket.socket() as probe:
-        probe.bind(("0.0.0.0", 0))
-        return probe.getsockname()[1]
+    """A port that is free on every loopback address, below those that the kernel gives out."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
 
 
 def sealed(data):
