@@ -71,8 +71,8 @@ class Load:
     def __init__(self, it, ledger, seed):
         self.it, self.ledger, self.stop = it, ledger, threading.Event()
         self.rngs = [random.Random(seed + n) for n in range(SENDERS + 1)]
-        self.threads = [threading.Thread(target=self.send, args=(n,)) for n in range(SENDERS)]
-        self.threads.append(threading.Thread(target=self.use_imap, args=(SENDERS,)))
+        self.threads = [threading.Thread(target=self.send, args=(n,), daemon=True) for n in range(SENDERS)]
+        self.threads.append(threading.Thread(target=self.use_imap, args=(SENDERS,), daemon=True))
         self.failed = 0
         for t in self.threads:
             t.start()
@@ -244,4 +244,8 @@ def main():
     return report.end()
 
 
-sys.exit(main())
+try:
+    sys.exit(main())
+except Exception as e:  # the server did not come back: that is the finding
+    Report().fail(f'the harness, seed {SEED}', f'{type(e).__name__}: {e}')
+    os._exit(1)

@@ -183,7 +183,8 @@ def damaged_pack(it):
     left = 0
     for n in m.uid('SEARCH', 'ALL')[1][0].split():
         status, data = m.uid('FETCH', n.decode(), '(BODY.PEEK[])')
-        left += status == 'OK' and isinstance(data[0], tuple)
+        # What a refused FETCH said before its NO is still in imaplib's list.
+        left += status == 'OK' and any(isinstance(d, tuple) for d in data)
     m.logout()
     assert left >= count - 1, f'{left} of {count} are left'
 

@@ -16,7 +16,7 @@
 
 #include "sys/file.h"
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, IN_USE_TRIES = 20, IN_USE_WAIT_US = 50000 };
 
 struct port_row {
 	const char *name;
@@ -45,7 +45,7 @@ static enum err add(struct supervisor *sup, const struct port_row *row, int fd)
 	return OK;
 }
 
-static int bind_port(const char *address, uint16_t port)
+static int bind_once(const char *address, uint16_t port)
 {
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -70,6 +70,18 @@ static int bind_port(const char *address, uint16_t port)
 		close(fd);
 		errno = saved;
 		return -1;
+	}
+	return fd;
+}
+
+/* Right after a crash of the whole server its processes may need a moment to end, and hold the ports. */
+static int bind_port(const char *address, uint16_t port)
+{
+	int fd = bind_once(address, port);
+
+	for (int i = 0; fd < 0 && errno == EADDRINUSE && i < IN_USE_TRIES; i++) {
+		usleep(IN_USE_WAIT_US);
+		fd = bind_once(address, port);
 	}
 	return fd;
 }

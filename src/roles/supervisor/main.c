@@ -106,14 +106,14 @@ static void stop_phase(struct supervisor *sup)
 	for (unsigned i = 0; i < I_COUNT; i++)
 		if (instance_rows[i].phase == sup->phase)
 			process_stop(&sup->fixed[i]);
-	while (sup->phase == PHASE_WORK && mailbox_next(sup, &at, &p))
+	while (sup->phase == PHASE_MAILBOX && mailbox_next(sup, &at, &p))
 		process_stop(p);
 }
 
 void supervisor_stop_step(struct supervisor *sup)
 {
 	while (sup->phase < PHASE_COUNT && phase_done(sup, sup->phase) &&
-	       (sup->phase != PHASE_WORK || mailboxes_done(sup))) {
+	       (sup->phase != PHASE_MAILBOX || mailboxes_done(sup))) {
 		sup->phase++;
 		if (sup->phase == PHASE_LOG)
 			log_to_channel(sup->loop, -1);

@@ -40,7 +40,7 @@ const struct instance_row mailbox_row = { "mailbox",
 					  "account",
 					  0,
 					  1024,
-					  PHASE_WORK,
+					  PHASE_MAILBOX,
 					  "IMAP after authentication, MIME",
 					  "one account's key and mail" };
 

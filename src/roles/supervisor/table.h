@@ -30,8 +30,9 @@ enum instance {
 
 enum { UID_MAILBOX_BASE = 1000 }; /* uid_base + this + account */
 
-/* The order in which processes end: those that take in first, the log last. */
-enum phase { PHASE_ENTRY, PHASE_WORK, PHASE_HOLD, PHASE_LOG, PHASE_COUNT };
+/* The order in which processes end: those that take in first, then mailboxes, which tell the queue what
+ * they have made durable, the log last. */
+enum phase { PHASE_ENTRY, PHASE_MAILBOX, PHASE_WORK, PHASE_HOLD, PHASE_LOG, PHASE_COUNT };
 
 struct instance_row {
 	const char *name; /* of the instance */
