@@ -60,8 +60,9 @@ static void step(struct owner *o, struct ledger *l)
 		break;
 	case 2:
 		a = pick(o, l);
-		if (a) {
-			l->state_last[a] = (uint8_t)(1 + dice(200));
+		/* States of a message only grow, so that the ledger can tell older from newer. */
+		if (a && l->state_last[a] < UINT8_MAX) {
+			l->state_last[a]++;
 			owner_change(o, a, l->state_last[a]);
 		}
 		break;
@@ -98,8 +99,7 @@ static void audit(struct owner *o, const struct ledger *l)
 			assert_false(m->known);
 		if (m->known) {
 			owner_check(o, i);
-			if (m->state != l->state_last[i])
-				assert_int_equal(m->state, l->state_promised[i]);
+			assert_in_range(m->state, l->state_promised[i], l->state_last[i]);
 		}
 	}
 	assert_int_equal(o->told[JOURNAL_DAMAGE], 0);
