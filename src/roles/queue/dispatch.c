@@ -248,6 +248,14 @@ static void expand(struct queue *q, struct rcpt *r, const struct targets *t)
 	queue_commit_soon(q);
 }
 
+static bool is_alias(struct queue *q, struct rcpt *r, const struct route_targets_are_targets *only)
+{
+	struct envelope_recipients item;
+
+	return !only->mailbox.n && !open_rcpt(q, r, &item) &&
+	       !view_eq_nocase(item.address, only->address);
+}
+
 void dispatch_routed(struct queue *q, struct rcpt *r, const struct targets *t)
 {
 	const struct route_targets_are_targets *only = t->count == 1 ? &t->at[0] : NULL;
@@ -273,7 +281,9 @@ void dispatch_routed(struct queue *q, struct rcpt *r, const struct targets *t)
 		fail(q, r, VIEW("5.1.1"), VIEW("the address leads nowhere"));
 		return;
 	}
-	if (only && only->kind == ROUTE_MAILBOX) {
+	/* An alias is recorded as what it stood for now: after a restart it may stand for something else,
+	 * and the mail would go there again. */
+	if (only && only->kind == ROUTE_MAILBOX && !is_alias(q, r, only)) {
 		struct expand_change e = { .kind = ROUTE_MAILBOX,
 					   .account = only->account,
 					   .mailbox = only->mailbox };
