@@ -172,7 +172,7 @@ struct store_mailbox {
 /* All of these return pointers that are borrowed until the next call that changes mailboxes (fields,
  * not the pointer, change with messages); NULL if there is none. */
 
-/* Walk in the order of the octets of the names; *at starts at 0. */
+/* Walk in the order of names, '/' before all other octets: children follow their parent; *at starts at 0. */
 const struct store_mailbox *store_mailbox_next(struct store *store, size_t *at);
 const struct store_mailbox *store_mailbox_by_id(struct store *store, uint64_t id);
 /* INBOX is matched in any case, also as the first level of a longer name. */
