@@ -77,8 +77,12 @@ static bool is_to_be_reported(const struct rcpt *r)
 static void log_outcome(struct queue *q, struct rcpt *r, const struct outcome *o)
 {
 	uint64_t trace = r->message->trace;
-	struct view to = open_address(q, r);
+	struct view to;
 
+	/* Logged when the mailbox had it.  By now the message may have to be read from the disk. */
+	if (o->what == RCPT_DELIVERED)
+		return;
+	to = open_address(q, r);
 	switch (o->what) {
 	case RCPT_SENT:
 	case RCPT_RELAYED:
