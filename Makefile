@@ -3,6 +3,7 @@
 #   make build    build/posthold, with the packages it needs
 #   make run      an instance to look at, on loopback
 #   make test     everything that can fail: the last line is "N passed, N failed"
+#   make docs     the documents that are made from the source
 #   make fuzz     each fuzz target for FUZZ_SECONDS
 
 MESON ?= meson
@@ -11,7 +12,7 @@ FUZZ_SECONDS ?= 600
 # A part of a test's name, or a glob.
 ONLY ?=
 
-.PHONY: build deps deps-test run test test-build check fuzz bench crash format install clean
+.PHONY: build deps deps-run deps-test docs run test test-build check fuzz bench crash format install clean
 
 build: deps build/build.ninja
 	$(NINJA) -C build
@@ -24,6 +25,10 @@ deps:
 deps-test: deps
 	-tools/deps packaging/packages-test.txt
 
+# What the lines that `make run` prints need; it serves without.
+deps-run:
+	@tools/deps packaging/packages-run.txt || true
+
 build/build.ninja:
 	CC=gcc $(MESON) setup build
 
@@ -34,8 +39,8 @@ build-fuzz/build.ninja:
 	CC=clang $(MESON) setup build-fuzz -Dtests=false -Dfuzz=true \
 		-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
 
-run: build
-	tools/demo
+run: build deps-run
+	@tools/demo
 
 test-build: deps-test build build-asan/build.ninja
 	$(NINJA) -C build meson-test-prereq
@@ -57,6 +62,9 @@ bench: build
 # The long form of what `make test` does with tests/crash/.
 crash: build
 	POSTHOLD_LONG=1 tests/run --build build --kind script --only 'tests/crash/*'
+
+docs:
+	tools/docs
 
 format:
 	git ls-files -z -co --exclude-standard -- '*.c' '*.h' | xargs -0 -r clang-format -i

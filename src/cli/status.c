@@ -58,45 +58,116 @@ static void decorate(json_t *row)
 	json_object_set_new(row, "name", json_string(buf_cstr(&name)));
 }
 
-static void print_notes(json_t *rows)
+static const char *text_of(json_t *row, const char *name)
 {
-	const char *said = "";
+	const char *text = json_string_value(json_object_get(row, name));
+
+	return text ? text : "";
+}
+
+/* By name, an account's process by its number. */
+static int compare(const void *a, const void *b)
+{
+	json_t *const *x = a, *const *y = b;
+	int order = strcmp(text_of(*x, "role"), text_of(*y, "role"));
+	json_int_t m = json_integer_value(json_object_get(*x, "account"));
+	json_int_t n = json_integer_value(json_object_get(*y, "account"));
+
+	return order ? order : (m > n) - (m < n);
+}
+
+/* Processes answer in any order; people look for a name.  Owned by the caller. */
+static json_t *sorted(json_t *rows)
+{
+	size_t i, n = json_array_size(rows);
+	json_t **list = calloc(n + 1, sizeof(*list)), *row, *result = json_array();
+
+	if (!list)
+		return json_incref(rows);
+	json_array_foreach(rows, i, row) list[i] = row;
+	qsort(list, n, sizeof(*list), compare);
+	for (i = 0; i < n; i++)
+		json_array_append(result, list[i]);
+	free(list);
+	return result;
+}
+
+/* An account's process comes and goes with its sessions; all others must be there. */
+static bool serves(json_t *row)
+{
+	const char *state = text_of(row, "state");
+
+	return strcmp(state, "ready") == 0 ||
+	       (json_object_get(row, "account") && strcmp(state, "down") != 0);
+}
+
+/* How many rows from the first have the same text; 0 where one before it has. */
+static size_t count_alike(json_t *rows, size_t first, const char *name)
+{
+	const char *text = text_of(json_array_get(rows, first), name);
+	size_t i, count = 0;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (strcmp(text_of(row, name), text) != 0)
+			continue;
+		if (i < first)
+			return 0;
+		count++;
+	}
+	return count;
+}
+
+static void print_weaker(json_t *rows)
+{
 	size_t i;
 	json_t *row;
 
 	json_array_foreach(rows, i, row)
 	{
-		const char *weaker = json_string_value(json_object_get(row, "weaker"));
-		const char *last = json_string_value(json_object_get(row, "last_end"));
+		size_t count = text_of(row, "weaker")[0] ? count_alike(rows, i, "weaker") : 0;
 
-		if (last && last[0] && json_integer_value(json_object_get(row, "restarts")) > 0)
+		if (count > 1)
+			printf("\nWeaker than possible (%zu processes): %s.\n", count,
+			       text_of(row, "weaker"));
+		else if (count == 1)
+			printf("\nWeaker than possible (%s): %s.\n", text_of(row, "name"),
+			       text_of(row, "weaker"));
+	}
+}
+
+static void print_restarts(json_t *rows)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (text_of(row, "last_end")[0] &&
+		    json_integer_value(json_object_get(row, "restarts")) > 0)
 			printf("\n%s was started again; the process before %s.\n",
-			       json_string_value(json_object_get(row, "role")), last);
-		if (weaker && weaker[0] && strcmp(weaker, said) != 0) {
-			printf("\nWeaker than possible (%s): %s\n",
-			       json_string_value(json_object_get(row, "role")), weaker);
-			said = weaker;
-		}
+			       text_of(row, "name"), text_of(row, "last_end"));
 	}
 }
 
 int cmd_status(struct cli *cli, const struct command *command)
 {
-	json_t *args = json_object(), *rows = json_array(), *row;
+	json_t *args = json_object(), *answer = json_array(), *rows, *row;
 	long long kib = 0;
-	bool all_ready = true;
+	bool all_serve = true;
 	size_t i;
 	enum err err;
 
 	if (!argument_done(cli, command, 0))
 		return EXIT_USAGE;
-	err = ask(cli, command->verb, args, rows);
+	err = ask(cli, command->verb, args, answer);
+	rows = sorted(answer);
 	json_array_foreach(rows, i, row)
 	{
 		decorate(row);
 		kib += json_integer_value(json_object_get(row, "resident_kib"));
-		all_ready = all_ready &&
-			    strcmp("ready", json_string_value(json_object_get(row, "state"))) == 0;
+		all_serve = all_serve && serves(row);
 	}
 	if (!err) {
 		output_rows(rows, command->columns, NULL, cli->json);
@@ -104,12 +175,14 @@ int cmd_status(struct cli *cli, const struct command *command)
 			printf("\n%zu processes, %lld MiB resident (shared pages counted in "
 			       "each).\n",
 			       json_array_size(rows), kib / 1024);
-			print_notes(rows);
+			print_restarts(rows);
+			print_weaker(rows);
 		}
 	}
 	json_decref(args);
+	json_decref(answer);
 	json_decref(rows);
-	return err || !all_ready ? EXIT_FAILED : EXIT_FINE;
+	return err || !all_serve ? EXIT_FAILED : EXIT_FINE;
 }
 
 /* ---- events ---- */

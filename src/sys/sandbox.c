@@ -39,11 +39,18 @@ const char *sandbox_class_name(enum sandbox_class class)
 	return names[class];
 }
 
-static void note(struct buf *out, const char *word)
+static void note(struct buf *level, const char *word)
 {
-	if (out->n > 0)
-		buf_add_str(out, " ");
-	buf_add_str(out, word);
+	if (level->n > 0)
+		buf_add_str(level, " ");
+	buf_add_str(level, word);
+}
+
+static void note_missing(struct buf *weaker, const char *what)
+{
+	if (weaker->n > 0)
+		buf_add_str(weaker, "; ");
+	buf_add_str(weaker, what);
 }
 
 /* No more than value; what the system allows may be less already. */
@@ -78,13 +85,13 @@ static enum err set_limits(const struct sandbox *s)
 static enum err drop_user(const struct sandbox *s, struct buf *level, struct buf *weaker)
 {
 	if (geteuid() != 0 || s->uid == 0) {
-		note(weaker, "not started as root: no user of its own, no empty root;");
+		note_missing(weaker, "not started as root: no user of its own, no empty root");
 		return OK;
 	}
 	/* With files below given directories the root stays: Landlock confines it. */
 	if (s->empty_dir >= 0 && s->dir_count == 0 && !s->read_etc) {
 		if (fchdir(s->empty_dir) || chroot(".") || chdir("/"))
-			note(weaker, "no empty root;");
+			note_missing(weaker, "no empty root");
 		else
 			note(level, "chroot");
 	}
@@ -151,7 +158,7 @@ static enum err enter_landlock(const struct sandbox *s, struct buf *level, struc
 	if (s->class == SANDBOX_PROCESS)
 		return OK;
 	if (abi < 1) {
-		note(weaker, "the kernel has no Landlock;");
+		note_missing(weaker, "the kernel has no Landlock");
 		return OK;
 	}
 	attr.handled_access_fs = all_fs_access(abi);

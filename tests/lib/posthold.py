@@ -12,6 +12,7 @@ Ports are the standard ones plus a free offset.  Everything lives below a tempor
 import imaplib
 import json
 import os
+import pwd
 import shutil
 import signal
 import smtplib
@@ -91,6 +92,13 @@ def free_offset():
     raise RuntimeError('no free ports')
 
 
+def as_user(name):
+    """Arguments of subprocess that make a program run as this user, with no group of ours."""
+    if name is None:
+        return {}
+    return {'user': name, 'group': pwd.getpwnam(name).pw_gid, 'extra_groups': []}
+
+
 class Instance:
     def __init__(self, accounts=None, options=None, domain='example.test', resolver=None, dir=None, args=(),
                  env=None, user=None):
@@ -123,8 +131,8 @@ class Instance:
     def start(self, timeout=30):
         self.stderr_path = os.path.join(self.dir, 'stderr.txt')
         self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=open(self.stderr_path, 'a'),
-                                        text=True, env={**os.environ, **(self.env or {})}, user=self.user,
-                                        start_new_session=True)
+                                        text=True, env={**os.environ, **(self.env or {})}, start_new_session=True,
+                                        **as_user(self.user))
         deadline = time.monotonic() + timeout
         while True:
             line = self.process.stdout.readline()
