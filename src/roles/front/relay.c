@@ -75,7 +75,8 @@ static void watch(struct relay *r)
 		return;
 	if (r->state == RELAY_HANDSHAKE || r->state == RELAY_LINGER)
 		net |= LOOP_READ;
-	if (copying && !r->conn.read_end && r->to_app.n == 0)
+	/* Once TLS is agreed on, what comes next belongs to the handshake. */
+	if (copying && !r->conn.read_end && r->to_app.n == 0 && !r->starttls)
 		net |= LOOP_READ;
 	if (copying && !r->app_ended && !waiting)
 		app |= LOOP_READ;
@@ -371,7 +372,7 @@ static void on_net(void *ctx, unsigned events)
 	if (events & LOOP_READ) {
 		if (r->state == RELAY_HANDSHAKE)
 			shake(r);
-		else if (r->state == RELAY_COPY && r->to_app.n == 0)
+		else if (r->state == RELAY_COPY && r->to_app.n == 0 && !r->starttls)
 			net_to_app(r);
 		else if (r->state == RELAY_LINGER)
 			linger(r);

@@ -175,11 +175,13 @@ static bool start_tls(struct conn *c)
 {
 	struct session_starttls m = { .session = c->session };
 
-	stream_flush(&c->stream);
 	if (!c->server->front || session_send_starttls(c->server->front, &m)) {
 		login_session_end(c->login, "TLS is not possible now");
 		return true;
 	}
+	/* Front must know before the client can answer our OK with the beginning of the handshake. */
+	ipc_chan_flush(c->server->front);
+	stream_flush(&c->stream);
 	stream_finish(&c->stream);
 	return false;
 }

@@ -249,8 +249,13 @@ static void conn_starttls(struct conn *c)
 		c->closing = true;
 	} else {
 		c->handshaking = true;
+		/*
+		 * Front must know before the client can answer the 220: else it would take the
+		 * beginning of the handshake for clear text behind STARTTLS.
+		 */
+		ipc_chan_flush(c->role->session);
 	}
-	stream_flush(&c->stream); /* the 220 leaves before front looks at the stream again */
+	stream_flush(&c->stream);
 	stream_finish(&c->stream);
 	loop_timer_set(&c->timer, CONN_HANDSHAKE_MS);
 }

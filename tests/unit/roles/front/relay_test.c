@@ -325,6 +325,21 @@ static void starttls_quick_peer(void **state)
 	assert_true(t.secured);
 }
 
+/* The peer answers the 220 before the role has closed its stream: its octets are the handshake's. */
+static void starttls_hello_before_end(void **state)
+{
+	start_clear();
+	say(t.role, "220 go\r\n");
+	assert_int_equal(relay_starttls(&t.relay), OK);
+	expect(t.peer, "220 go\r\n");
+	peer_begins_tls();
+	assert_int_equal(tls_conn_handshake(&t.client), ERR_AGAIN);
+	spin(5);
+	fd_close(&t.role);
+	assert_int_equal(peer_shakes(), OK);
+	assert_true(t.secured);
+}
+
 /* The same with the stream not yet read as ended: the hello is read as clear text first. */
 static void starttls_hello_read_in_clear(void **state)
 {
@@ -528,6 +543,7 @@ int main(void)
 		T(starttls),
 		T(starttls_said_first),
 		T(starttls_quick_peer),
+		T(starttls_hello_before_end),
 		T(starttls_hello_read_in_clear),
 		T(starttls_with_command_behind),
 		T(starttls_in_tls),
