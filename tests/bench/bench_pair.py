@@ -82,7 +82,7 @@ class Bench:
         self.seconds, self.big, self.runs, self.quick = args.seconds, args.big, args.runs, args.quick
         self.load = load_program()
         self.results = {}  # (row key, side): [value, ...]
-        self.costs = {}    # (row key, side): [(cpu seconds an operation, cpu seconds, peak octets, {name: cpu})]
+        self.costs = {}    # (row key, side): [(operations, processes.Meter)]
         self.failures = {}  # (row key, side): why
         self.notes = {}
 
@@ -122,8 +122,7 @@ class Bench:
         for row in job.rows:
             self.results.setdefault((row.key, side.name), []).append(values[row.key])
             if meter:
-                cost = (meter.cpu / operations, meter.cpu, meter.peak, meter.by_name)
-                self.costs.setdefault((row.key, side.name), []).append(cost)
+                self.costs.setdefault((row.key, side.name), []).append((operations, meter))
         say(f'  {side.name}: ' + ', '.join(f'{row.key} {values[row.key]:.6g}' for row in job.rows))
 
     def do(self, job, sides):
@@ -193,9 +192,11 @@ class Line:
         found = {'median': statistics.median(bench.results[key]), 'runs': bench.results[key]}
         if key in bench.costs:
             costs = bench.costs[key]
-            found |= {'cpu_per_operation': statistics.median(c[0] for c in costs),
-                      'cpu_seconds': [c[1] for c in costs], 'peak_octets': max(c[2] for c in costs),
-                      'cpu_by_name': costs[-1][3]}
+            found |= {'cpu_per_operation': statistics.median(m.cpu / n for n, m in costs),
+                      'cpu_seconds': [m.cpu for _, m in costs], 'client_seconds': [m.clients for _, m in costs],
+                      'peak_octets': max(m.peak for _, m in costs),
+                      'others': statistics.median(m.others for _, m in costs),
+                      'cpu_by_name': costs[-1][1].by_name}
         return found
 
     def pair(self):
@@ -221,16 +222,18 @@ class Line:
         shown = other or next((s for n, s in self.sides.items() if n != 'posthold'), {})
         costs = [figure(s['cpu_per_operation'] * 1e6) if 'cpu_per_operation' in s else '-' for s in (own, other)]
         peaks = [figure(s['peak_octets'] / 1e6) if 'peak_octets' in s else '-' for s in (own, other)]
+        others = [s['others'] for s in (own, other) if 'others' in s]
         return [self.row.name, self.row.unit, self.cell(own), self.cell(shown), self.best or '-',
                 f'{self.ratio:.2f}' if self.ratio else '-', self.row.target(),
-                {True: 'yes', False: 'NO', None: '-'}[self.met], *costs, *peaks]
+                {True: 'yes', False: 'NO', None: '-'}[self.met], *costs, *peaks,
+                f'{max(others):.0%}' if others else '-']
 
     def json(self):
         return {'key': self.row.key, 'name': self.row.name, 'unit': self.row.unit, 'target': self.row.target(),
                 'best_pair': self.best, 'ratio': self.ratio, 'met': self.met, 'sides': self.sides}
 
 
-HEAD = ['row', 'unit', 'posthold', 'pair', 'best', 'ratio', 'target', 'met', 'cpu us', 'pair', 'peak MB', 'pair']
+HEAD = ['row', 'unit', 'posthold', 'pair', 'best', 'ratio', 'target', 'met', 'cpu us', 'pair', 'peak MB', 'pair', 'others']
 
 
 def print_table(lines):

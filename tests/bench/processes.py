@@ -5,6 +5,7 @@ ours, so that none can escape; call it before anything is started.
 """
 import ctypes
 import os
+import resource
 import signal
 import threading
 import time
@@ -111,8 +112,27 @@ def wait_until_quiet(roots, seconds=30):
         before = after
 
 
+def machine_seconds():
+    """Processor seconds that anybody has used."""
+    with open('/proc/stat') as f:
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, f.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / TICK
+
+
+def own_seconds():
+    """Of this program and of the clients that it has waited for."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
 class Meter:
-    """with Meter(roots) as m: ...; then m.cpu in seconds, m.by_name, and m.peak in bytes (highest of the samples)."""
+    """with Meter(roots) as m: ...; then
+
+    cpu      seconds of the server
+    by_name  the same by program, of those that still run
+    clients  seconds of the load and of this program
+    others   the share of the machine that something else took
+    peak     octets of memory, the highest of the samples
+    """
 
     def __init__(self, roots):
         self.roots, self.peak, self.ended = roots, 0, threading.Event()
@@ -124,6 +144,7 @@ class Meter:
 
     def __enter__(self):
         self.before, self.names_before = cpu_seconds(self.roots), cpu_by_name(self.roots)
+        self.clock_before, self.machine_before, self.own_before = time.monotonic(), machine_seconds(), own_seconds()
         self.thread.start()
         return self
 
@@ -131,6 +152,10 @@ class Meter:
         self.cpu = cpu_seconds(self.roots) - self.before
         self.by_name = {name: round(value - self.names_before.get(name, 0), 2)
                         for name, value in cpu_by_name(self.roots).items()}
+        self.clients = own_seconds() - self.own_before
+        used = machine_seconds() - self.machine_before
+        whole = (time.monotonic() - self.clock_before) * os.cpu_count()
+        self.others = max(0, used - self.cpu - self.clients) / whole
         self.ended.set()
         self.thread.join()
         self.peak = max(self.peak, memory_bytes(self.roots))

@@ -136,12 +136,14 @@ static void add_header(struct text *t, long m)
 	char user[300];
 
 	account_name((int)(m % options.accounts), user, sizeof(user));
+	/* Who has logged in must write under an address of its own. */
 	t->n = (size_t)snprintf(t->p, t->room,
-				"From: Some Sender <sender@client.test>\r\nTo: <%s>\r\n"
+				"From: Some Sender <%s>\r\nTo: <%s>\r\n"
 				"Subject: Letter %ld about %s %.20s\r\nDate: Fri, 20 Nov 2026 "
 				"10:%02ld:%02ld +0000\r\n"
 				"Message-ID: <%llx.%ld@client.test>\r\nMIME-Version: 1.0\r\n",
-				user, m, m % NEEDLE_EVERY == 0 ? "a needle" : "the hay",
+				options.password ? user : "sender@client.test", user, m,
+				m % NEEDLE_EVERY == 0 ? "a needle" : "the hay",
 				prose + (size_t)(m % 1000) * 2 * LINE + 2, m / 60 % 60, m % 60,
 				draw(&t->random), m);
 	/* A subject cut from prose may have had the end of a line in it. */
