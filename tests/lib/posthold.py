@@ -170,7 +170,9 @@ class Instance:
             if not name.isdigit():
                 continue
             try:
-                if int(open(f'/proc/{name}/stat').read().rsplit(')', 1)[1].split()[3]) == self.process.pid:
+                fields = open(f'/proc/{name}/stat').read().rsplit(')', 1)[1].split()
+                # A zombie whose parent is gone may take its reaper a second.
+                if int(fields[3]) == self.process.pid and not (fields[0] == 'Z' and int(fields[17]) <= 1):
                     found.append(int(name))
             except (OSError, ValueError, IndexError):
                 continue
@@ -221,7 +223,7 @@ class Instance:
             return ''
 
     def events(self, name=None):
-        rows = [json.loads(line) for line in self.events_text().splitlines() if line.strip()]
+        rows = [json.loads(line) for line in self.events_text().rpartition('\n')[0].splitlines() if line.strip()]
         return [r for r in rows if name is None or r['event'] == name]
 
     # ---- clients ----
