@@ -34,17 +34,36 @@ static size_t utf8_length(struct view v, size_t at)
 	return n;
 }
 
+/* The code point of a valid sequence of n octets. */
+static uint32_t utf8_point(struct view v, size_t at, size_t n)
+{
+	static const uint8_t mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	uint32_t point = view_at(v, at) & mask[n];
+
+	for (size_t i = 1; i < n; i++)
+		point = point << 6 | (view_at(v, at + i) & 0x3fU);
+	return point;
+}
+
+/* Controls, line ends beyond ASCII, and what turns the direction of text: a reader must not act on them. */
+static bool is_hidden(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 static void add_json_text(struct buf *out, struct view v)
 {
 	buf_add_char(out, '"');
 	for (size_t i = 0; i < v.n;) {
 		uint8_t c = view_at(v, i);
 		size_t n = c < 0x80 ? 1 : utf8_length(v, i);
+		uint32_t point = n ? utf8_point(v, i, n) : 0xfffd;
 
 		if (c == '"' || c == '\\')
 			buf_addf(out, "\\%c", c);
-		else if (ascii_is_ctl(c) || n == 0)
-			buf_addf(out, "\\u%04x", n == 0 ? 0xfffdU : (unsigned)c);
+		else if (n == 0 || is_hidden(point))
+			buf_addf(out, "\\u%04x", point);
 		else
 			buf_add(out, view_part(v, i, n));
 		i += n ? n : 1;
