@@ -15,6 +15,7 @@ import re
 import socket
 import ssl
 import struct
+import threading
 import time
 
 PAUSE = 0.004  # between two segments, so that the server reads them one by one
@@ -294,3 +295,32 @@ def serves(it, source=None):
         w.command('NOOP', 250, '2.0.0')
         w.command('QUIT', 221, '2.0.0')
         w.ended()
+
+
+class Log:
+    """What the instance logs from here on."""
+
+    def __init__(self, it):
+        self.it, self.seen = it, len(it.events())
+
+    def saw(self, event, timeout=5, **fields):
+        """An event with these fields; it may come a little later than what it is about."""
+        deadline = time.monotonic() + timeout
+        while True:
+            rows = self.it.events()[self.seen:]
+            for row in rows:
+                if row['event'] == event and all(row.get(k) == v for k, v in fields.items()):
+                    return row
+            if time.monotonic() > deadline:
+                last = [r for r in rows if r['event'].split('.')[0] == event.split('.')[0]][-5:]
+                raise AssertionError(f'no {event} with {fields} in the log; last are {last}')
+            time.sleep(0.02)
+
+
+def parallel(report, tests):
+    """(name, function, arguments...) at the same time; each is one result."""
+    threads = [threading.Thread(target=report.run, args=test) for test in tests]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()

@@ -16,7 +16,10 @@
 #include "sys/file.h"
 #include "sys/log.h"
 
-enum { SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
+enum {
+	SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW,
+	ADDED_MAX = 16 * 1024, /* trace and header fields that smtp adds to what the client sent */
+};
 
 struct mapping {
 	void *p;
@@ -153,7 +156,7 @@ static enum err on_put(void *ctx, const struct accept_put *p, int *fd)
 		answer(peer, p->tag, q->stopping ? ACCEPT_FAILED : ACCEPT_FULL, 0);
 		return OK;
 	}
-	if (p->body_n > q->config->message_size) {
+	if (p->body_n > q->config->message_size + ADDED_MAX) {
 		answer(peer, p->tag, ACCEPT_TOO_BIG, 0);
 		return OK;
 	}
