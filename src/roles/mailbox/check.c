@@ -73,6 +73,7 @@ static enum err check(struct mailbox *m, uint32_t tag, bool rebuild, const struc
 	enum err err, opened;
 
 	sessions_end(m, "The mailbox is being checked; please log in again in a moment");
+	search_cache_clear(&m->search_cache);
 	if (m->store && !mailbox_sync(m))
 		store_close(&m->store);
 	else if (m->store)

@@ -9,6 +9,7 @@
 
 #include "ipc/deliver.h"
 #include "roles/mailbox/imap/digest.h"
+#include "roles/mailbox/imap/search_cache.h"
 #include "roles/mailbox/imap/session.h"
 #include "store/store.h"
 #include "sys/role.h"
@@ -44,6 +45,7 @@ struct mailbox {
 	int keys_fd;
 	struct store *store;
 	struct digest_maker digest;
+	struct search_cache search_cache;
 	struct imap_session_config imap;
 	struct session *sessions;
 	size_t session_count;

@@ -51,6 +51,7 @@ static void on_idle_timer(void *ctx)
 
 	if (m->store && quiet >= QUIET_TRIM_MS && !m->trimmed) {
 		m->trimmed = true;
+		search_cache_clear(&m->search_cache);
 		if (store_trim(m->store))
 			LOG_WARNING("mailbox.trim", "cannot close an idle index",
 				    LOG_UINT("account", m->account));
@@ -209,6 +210,7 @@ static enum err on_start(struct role *role, void *ctx)
 	enum err err;
 
 	digest_maker_init(&m->digest, NULL);
+	search_cache_init(&m->search_cache);
 	loop_defer_init(&m->sweep, role_loop(role), on_sweep, m);
 	loop_timer_init(&m->sync_timer, role_loop(role), on_sync_timer, m);
 	loop_timer_init(&m->idle_timer, role_loop(role), on_idle_timer, m);
@@ -225,6 +227,7 @@ static enum err on_start(struct role *role, void *ctx)
 		.bad_commands = (unsigned)config->bad_commands_user,
 		.mono_ms = clock_mono_ms,
 		.wall = clock_wall,
+		.search_cache = &m->search_cache,
 	};
 	mailbox_touch(m);
 	loop_timer_set(&m->idle_timer, QUIET_TRIM_MS);

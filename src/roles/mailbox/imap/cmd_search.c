@@ -3,6 +3,7 @@
  */
 #include "proto/mime/header.h"
 #include "roles/mailbox/imap/search.h"
+#include "roles/mailbox/imap/search_cache.h"
 
 /* RFC 9051#6.4.4 */
 void cmd_search(struct imap_session *s)
@@ -137,6 +138,27 @@ static enum err row_full(struct imap_session *s, struct search_job *job)
 	return found_note(job, a);
 }
 
+/* Only what stands in the search column is asked for, so that the cache can answer. */
+static bool cache_serves(const struct imap_session *s, const struct search_job *job)
+{
+	return s->config->search_cache && job->columns == STORE_COL_SEARCH;
+}
+
+/* Decide job->message by what is kept in memory. */
+static enum search_answer row_cached(struct imap_session *s, struct search_job *job)
+{
+	struct store_digest d = { 0 };
+	enum search_answer a;
+
+	if (!cache_serves(s, job) ||
+	    !search_cache_get(s->config->search_cache, job->message->blob, &d.search, &d.sent))
+		return SEARCH_UNKNOWN;
+	digest_use(job, &d);
+	a = search_match(s, job, job->root, LEVEL_KEPT);
+	digest_use(job, NULL);
+	return a;
+}
+
 /* store_digest_each_fn: ERR_AGAIN stops; job->stopped: at a message that must be read. */
 static enum err row_each(void *ctx, const struct store_message *m, const struct store_digest *d)
 {
@@ -151,6 +173,8 @@ static enum err row_each(void *ctx, const struct store_message *m, const struct 
 		return OK;
 	job->message = m;
 	digest_use(job, d);
+	if (job->kept_valid && cache_serves(s, job))
+		search_cache_add(s->config->search_cache, m->blob, d->search, d->sent);
 	a = search_match(s, job, job->root, LEVEL_KEPT);
 	job->digest = NULL;
 	if (a == SEARCH_UNKNOWN) {
@@ -179,6 +203,8 @@ static enum err slice_run(struct imap_session *s, struct search_job *job)
 
 		enum search_answer a = search_match(s, job, job->root, LEVEL_ROW);
 
+		if (a == SEARCH_UNKNOWN)
+			a = row_cached(s, job);
 		if (a != SEARCH_UNKNOWN) {
 			err = found_note(job, a);
 		} else if (job->columns && !job->stopped) {

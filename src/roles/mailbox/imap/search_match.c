@@ -123,7 +123,6 @@ static enum search_answer match_row(const struct imap_session *s, const struct s
 				    const struct imap_search_key *key)
 {
 	const struct store_message *m = job->message;
-	int64_t now = s->config->wall();
 
 	switch (key->op) {
 	case IMAP_SEARCH_ALL: return SEARCH_YES;
@@ -135,8 +134,8 @@ static enum search_answer match_row(const struct imap_session *s, const struct s
 	case IMAP_SEARCH_MODSEQ: return answer(m->modseq >= (uint64_t)key->number);
 	case IMAP_SEARCH_LARGER: return answer((int64_t)m->size > key->number);
 	case IMAP_SEARCH_SMALLER: return answer((int64_t)m->size < key->number);
-	case IMAP_SEARCH_OLDER: return answer(m->date <= now - key->number);
-	case IMAP_SEARCH_YOUNGER: return answer(m->date >= now - key->number);
+	case IMAP_SEARCH_OLDER: return answer(m->date <= s->config->wall() - key->number);
+	case IMAP_SEARCH_YOUNGER: return answer(m->date >= s->config->wall() - key->number);
 	case IMAP_SEARCH_BEFORE: return answer(day_of(m->date, m->zone) < key->number);
 	case IMAP_SEARCH_ON: return answer(day_of(m->date, m->zone) == key->number);
 	case IMAP_SEARCH_SINCE: return answer(day_of(m->date, m->zone) >= key->number);

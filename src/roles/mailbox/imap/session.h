@@ -30,6 +30,7 @@ enum {
 };
 
 struct imap_session;
+struct search_cache;
 
 /* Options of one process; borrowed by its sessions. */
 struct imap_session_config {
@@ -42,6 +43,7 @@ struct imap_session_config {
 	int64_t (*mono_ms)(void); /* monotonic milliseconds */
 	int64_t (*wall)(void); /* seconds since 1970 UTC */
 	const struct mime_converter *converter; /* may be NULL: only the built-in charsets */
+	struct search_cache *search_cache; /* may be NULL */
 };
 
 /* What the owner is told. */

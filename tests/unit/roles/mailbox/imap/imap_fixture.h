@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "roles/mailbox/imap/digest.h"
+#include "roles/mailbox/imap/search_cache.h"
 #include "roles/mailbox/imap/session.h"
 
 UNUSED static const char simple[] = "From: Ann <ann@example.test>\r\n"
@@ -45,6 +46,7 @@ struct fixture {
 	struct store *store;
 	struct store_key key;
 	struct digest_maker digest;
+	struct search_cache search_cache;
 	struct imap_session_config config;
 	unsigned wakes;
 	struct buf heard; /* what the last talk answered */
@@ -84,6 +86,7 @@ static inline int fixture_open(void **state, bool digests, uint64_t quota)
 	f->key.generation = 1;
 	memset(f->key.key, 0x5a, sizeof(f->key.key));
 	digest_maker_init(&f->digest, NULL);
+	search_cache_init(&f->search_cache);
 	config = (struct store_config){ .account = 7,
 					.quota_bytes = quota,
 					.digest = digests ? mailbox_digest : NULL,
@@ -92,7 +95,8 @@ static inline int fixture_open(void **state, bool digests, uint64_t quota)
 	f->config = (struct imap_session_config){ .store = f->store,
 						  .account = VIEW("user@example.test"),
 						  .mono_ms = fixture_mono,
-						  .wall = fixture_wall };
+						  .wall = fixture_wall,
+						  .search_cache = &f->search_cache };
 	buf_init(&f->heard, (size_t)1 << 28);
 	*state = f;
 	return 0;
@@ -122,6 +126,7 @@ static inline int fixture_teardown(void **state)
 
 	store_abort(&f->store);
 	digest_maker_done(&f->digest);
+	search_cache_clear(&f->search_cache);
 	buf_done(&f->heard);
 	d = opendir(f->path);
 	while (d && (e = readdir(d)))
