@@ -158,10 +158,6 @@ void loop_defer_init(struct loop_defer *d, struct loop *loop, loop_fn *fn, void 
 	*d = (struct loop_defer){ .loop = loop, .fn = fn, .ctx = ctx };
 }
 
-static void wake(evutil_socket_t fd, short what, void *ctx)
-{
-}
-
 void loop_defer_add(struct loop_defer *d)
 {
 	struct loop *loop = d->loop;
@@ -170,9 +166,8 @@ void loop_defer_add(struct loop_defer *d)
 		return;
 	d->queued = true;
 	d->next = NULL;
-	/* Asked for outside a turn (at start): make sure that the wait ends. */
-	if (!loop->deferred)
-		event_base_once(loop->base, -1, EV_TIMEOUT, wake, NULL, &(struct timeval){ 0, 0 });
+	/* Nothing need be woken: we are before loop_run, which begins with this work, or in a callback,
+	 * behind which it runs. */
 	*loop->deferred_end = d;
 	loop->deferred_end = &d->next;
 }
