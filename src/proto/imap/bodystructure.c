@@ -5,8 +5,11 @@
  */
 #include "proto/imap/bodystructure.h"
 
+#include "base/num.h"
 #include "proto/imap/envelope.h"
 #include "proto/imap/write.h"
+
+enum { CUT_SIZE = 8 };
 
 /* body-fld-param = "(" string SP string *(SP string SP string) ")" / nil */
 static void add_params(struct buf *out, struct mime_params params)
@@ -105,35 +108,52 @@ static enum err part_open(struct buf *out, struct arena *scratch, struct view me
 	return err;
 }
 
-static void part_close(struct buf *out, const struct mime_part *p, bool extended)
+/* What BODYSTRUCTURE says more than BODY. */
+static void add_extended(struct buf *out, const struct mime_part *p)
 {
+	buf_add_char(out, ' ');
+	if (p->kind == MIME_MULTIPART)
+		add_params(out, p->raw_params);
+	else
+		imap_add_nstring(out, p->md5, false);
+	add_extension(out, p);
+}
+
+static void add_cut(struct buf *cuts, size_t from, size_t to)
+{
+	char room[CUT_SIZE];
+
+	num_put32(room, (uint32_t)from);
+	num_put32(room + 4, (uint32_t)(to - from));
+	buf_add(cuts, view_of(room, sizeof(room)));
+}
+
+/* begin: where the whole structure begins in out */
+static void part_close(struct buf *out, const struct mime_part *p, bool extended, size_t begin,
+		       struct buf *cuts)
+{
+	size_t from;
+
 	if (p->kind == MIME_MULTIPART) {
 		buf_add_char(out, ' ');
 		imap_add_string(out, p->subtype, false);
-		if (extended) {
-			buf_add_char(out, ' ');
-			add_params(out, p->raw_params);
-			add_extension(out, p);
-		}
-		buf_add_char(out, ')');
-		return;
-	}
-	if (p->kind == MIME_MESSAGE || is_text(p)) {
+	} else if (p->kind == MIME_MESSAGE || is_text(p)) {
 		buf_add_char(out, ' ');
 		buf_add_u64(out, p->body_lines);
 	}
-	if (extended) {
-		buf_add_char(out, ' ');
-		imap_add_nstring(out, p->md5, false);
-		add_extension(out, p);
-	}
+	from = out->n;
+	if (extended)
+		add_extended(out, p);
+	if (cuts)
+		add_cut(cuts, from - begin, out->n - begin);
 	buf_add_char(out, ')');
 }
 
 enum err imap_add_bodystructure(struct buf *out, struct arena *scratch, struct view message,
-				const struct mime_part *root, bool extended)
+				const struct mime_part *root, bool extended, struct buf *cuts)
 {
 	const struct mime_part *p = root;
+	size_t begin = out->n;
 
 	for (;;) {
 		enum err err = part_open(out, scratch, message, p);
@@ -145,7 +165,7 @@ enum err imap_add_bodystructure(struct buf *out, struct arena *scratch, struct v
 			continue;
 		}
 		for (;;) {
-			part_close(out, p, extended);
+			part_close(out, p, extended, begin, cuts);
 			if (p == root)
 				return OK;
 			if (p->next)
@@ -154,4 +174,24 @@ enum err imap_add_bodystructure(struct buf *out, struct arena *scratch, struct v
 		}
 		p = p->next;
 	}
+}
+
+enum err imap_add_body_cut(struct buf *out, struct view bodystructure, struct view cuts)
+{
+	size_t mark = out->n;
+	size_t at = 0;
+
+	for (size_t i = 0; i + CUT_SIZE <= cuts.n; i += CUT_SIZE) {
+		size_t from = num_get32(cuts.p + i);
+		size_t n = num_get32(cuts.p + i + 4);
+
+		if (from < at || from > bodystructure.n || n > bodystructure.n - from) {
+			buf_truncate(out, mark);
+			return ERR_CORRUPT;
+		}
+		buf_add(out, view_part(bodystructure, at, from - at));
+		at = from + n;
+	}
+	buf_add(out, view_from(bodystructure, at));
+	return OK;
 }

@@ -37,6 +37,7 @@ void digest_maker_init(struct digest_maker *m, const struct mime_converter *conv
 	arena_init(&m->arena, MIME_SCAN_ARENA_MAX + MIME_ENVELOPE_ARENA_MAX);
 	buf_init(&m->envelope, STORE_COLUMN_MAX);
 	buf_init(&m->structure, STORE_COLUMN_MAX);
+	buf_init(&m->cuts, STORE_COLUMN_MAX);
 	buf_init(&m->header, STORE_COLUMN_MAX);
 	buf_init(&m->search, STORE_COLUMN_MAX);
 	buf_init(&m->preview, STORE_COLUMN_MAX);
@@ -47,6 +48,7 @@ void digest_maker_done(struct digest_maker *m)
 	arena_done(&m->arena);
 	buf_done(&m->envelope);
 	buf_done(&m->structure);
+	buf_done(&m->cuts);
 	buf_done(&m->header);
 	buf_done(&m->search);
 	buf_done(&m->preview);
@@ -106,18 +108,24 @@ static void header_make(struct buf *out, struct view message)
 static void structure_make(struct digest_maker *m, struct view message,
 			   const struct mime_part *root, struct arena *scratch)
 {
+	struct buf CLEANUP(buf_done) text = BUF_INIT(STORE_COLUMN_MAX);
 	struct buf *out = &m->structure;
 	struct imap_parts parts;
 	size_t at = length_begin(out);
 
-	if (imap_parts_of(&m->arena, root, &parts)) {
+	if (imap_parts_of(&m->arena, root, &parts) ||
+	    imap_add_bodystructure(&text, scratch, message, root, true, &m->cuts)) {
 		out->err = ERR_NOMEM;
 		return;
 	}
 	imap_parts_encode(out, parts);
 	length_end(out, at);
-	if (imap_add_bodystructure(out, scratch, message, root, true))
-		out->err = ERR_NOMEM;
+	at = length_begin(out);
+	buf_add(out, buf_view(&m->cuts));
+	length_end(out, at);
+	buf_add(out, buf_view(&text));
+	if (text.err || m->cuts.err)
+		out->err = ERR_LIMIT;
 }
 
 /* Folded "name <local@host>, ..." of a field's addresses. */
@@ -232,6 +240,7 @@ enum err mailbox_digest(void *ctx, struct view message, struct store_digest *ret
 	arena_clear(&m->arena);
 	buf_clear(&m->envelope);
 	buf_clear(&m->structure);
+	buf_clear(&m->cuts);
 	buf_clear(&m->header);
 	buf_clear(&m->search);
 	buf_clear(&m->preview);
@@ -256,18 +265,29 @@ enum err mailbox_digest(void *ctx, struct view message, struct store_digest *ret
 	return OK;
 }
 
-enum err digest_structure_split(struct view text, struct view *ret_parts,
-				struct view *ret_bodystructure)
+/* What begins with its length; false when it is not whole. */
+static bool length_take(struct view *text, struct view *ret)
 {
-	if (text.n < 4)
-		return ERR_CORRUPT;
+	uint32_t n;
 
-	uint32_t n = num_get32(text.p);
+	if (text->n < 4)
+		return false;
+	n = num_get32(text->p);
+	if (n > text->n - 4)
+		return false;
+	*ret = view_part(*text, 4, n);
+	*text = view_from(*text, 4 + (size_t)n);
+	return true;
+}
 
-	if (n > text.n - 4 || n + 4 == text.n)
+enum err digest_structure_parse(struct view text, struct digest_structure *ret)
+{
+	struct digest_structure d;
+
+	if (!length_take(&text, &d.parts) || !length_take(&text, &d.cuts) || !text.n)
 		return ERR_CORRUPT;
-	*ret_parts = view_part(text, 4, n);
-	*ret_bodystructure = view_from(text, 4 + (size_t)n);
+	d.bodystructure = text;
+	*ret = d;
 	return OK;
 }
 

@@ -3,7 +3,8 @@
  *
  * mailbox_digest is the store_digest_fn of the mailbox role.  Columns:
  *	envelope	ENVELOPE as sent
- *	structure	part table (proto/imap/section.h), then BODYSTRUCTURE as sent
+ *	structure	part table (proto/imap/section.h), cuts (proto/imap/bodystructure.h), then
+ *			BODYSTRUCTURE as sent
  *	header		raw fields that clients often ask for (digest_header_cached)
  *	search		folded text of From, To, Cc, Bcc, Subject, and the zone of Date
  *	preview		RFC 8970 text
@@ -19,7 +20,7 @@
 
 struct digest_maker {
 	struct arena arena;
-	struct buf envelope, structure, header, search, preview;
+	struct buf envelope, structure, cuts, header, search, preview;
 	const struct mime_converter *converter; /* may be NULL */
 };
 
@@ -28,9 +29,11 @@ void digest_maker_done(struct digest_maker *m);
 /* store_digest_fn; ctx is a struct digest_maker. */
 enum err mailbox_digest(void *ctx, struct view message, struct store_digest *ret);
 
-/* The structure column in its two halves.  ERR_CORRUPT, also for an empty column. */
-MUST_USE enum err digest_structure_split(struct view column, struct view *ret_parts,
-					 struct view *ret_bodystructure);
+struct digest_structure {
+	struct view parts, cuts, bodystructure;
+};
+/* The structure column.  ERR_CORRUPT, also for an empty column. */
+MUST_USE enum err digest_structure_parse(struct view column, struct digest_structure *ret);
 /* Are all these field names kept in the header column?  Then imap_add_header_fields works on it. */
 bool digest_header_cached(struct imap_views names);
 

@@ -48,6 +48,7 @@ unsigned fetch_column(const struct imap_fetch_item *item)
 {
 	switch (item->kind) {
 	case IMAP_FETCH_ENVELOPE: return STORE_COL_ENVELOPE;
+	case IMAP_FETCH_BODY:
 	case IMAP_FETCH_BODYSTRUCTURE: return STORE_COL_STRUCTURE;
 	case IMAP_FETCH_PREVIEW: return STORE_COL_PREVIEW;
 	case IMAP_FETCH_SECTION:
@@ -75,7 +76,8 @@ bool fetch_add_column(struct imap_session *s, const struct store_digest *d,
 		      const struct imap_fetch_item *item)
 {
 	struct buf *out = &s->out;
-	struct view parts, structure;
+	struct digest_structure structure;
+	size_t mark = out->n;
 
 	switch (item->kind) {
 	case IMAP_FETCH_ENVELOPE:
@@ -85,11 +87,19 @@ bool fetch_add_column(struct imap_session *s, const struct store_digest *d,
 		buf_add(out, d->envelope);
 		return true;
 	case IMAP_FETCH_BODYSTRUCTURE:
-		if (digest_structure_split(d->structure, &parts, &structure))
+		if (digest_structure_parse(d->structure, &structure))
 			return false;
 		buf_add(out, VIEW("BODYSTRUCTURE "));
-		buf_add(out, structure);
+		buf_add(out, structure.bodystructure);
 		return true;
+	case IMAP_FETCH_BODY:
+		if (digest_structure_parse(d->structure, &structure))
+			return false;
+		buf_add(out, VIEW("BODY "));
+		if (!imap_add_body_cut(out, structure.bodystructure, structure.cuts))
+			return true;
+		buf_truncate(out, mark);
+		return false;
 	case IMAP_FETCH_PREVIEW:
 		buf_add(out, VIEW("PREVIEW "));
 		imap_add_string(out, d->preview, session_utf8(s));
@@ -179,14 +189,14 @@ static bool parts_fit(struct imap_parts parts, uint64_t size)
 static enum err parts_load(struct imap_session *s, struct fetch_job *job)
 {
 	struct store_digest d;
-	struct view code, structure;
+	struct digest_structure structure;
 	enum err err;
 
 	if (job->have_parts)
 		return OK;
 	if (!store_digest_get(s->store, job->blob, STORE_COL_STRUCTURE, &d) &&
-	    !digest_structure_split(d.structure, &code, &structure) &&
-	    !imap_parts_decode(&job->arena, code, &job->parts) &&
+	    !digest_structure_parse(d.structure, &structure) &&
+	    !imap_parts_decode(&job->arena, structure.parts, &job->parts) &&
 	    parts_fit(job->parts, job->size)) {
 		job->have_parts = true;
 		return OK;
@@ -396,7 +406,8 @@ static void structure_begin(struct imap_session *s, const struct imap_fetch_item
 			imap_add_envelope(&job->value, &envelope);
 	} else if (!err) {
 		err = imap_add_bodystructure(&job->value, &scratch, buf_view(&job->whole),
-					     job->root, item->kind == IMAP_FETCH_BODYSTRUCTURE);
+					     job->root, item->kind == IMAP_FETCH_BODYSTRUCTURE,
+					     NULL);
 	}
 	arena_done(&scratch);
 	if (!err)

@@ -132,16 +132,39 @@ static void header_subsets(void **state)
 	assert_view(buf_view(&out), "\r\n");
 }
 
+/* Kept cuts may be damaged: no mixture is told. */
+static void body_of_damaged_cuts(struct view full, struct view cuts)
+{
+	struct buf CLEANUP(buf_done) out = BUF_INIT(10000);
+	char bad[16] = { 0 };
+
+	for (size_t n = 0; n < full.n; n++) /* too short for the last cut, but where it ends */
+		assert_int_equal(imap_add_body_cut(&out, view_head(full, n), cuts),
+				 n == full.n - 1 ? OK : ERR_CORRUPT);
+	buf_clear(&out);
+	bad[3] = 5; /* 5..6, then 4..4: not ascending */
+	bad[7] = 1;
+	bad[11] = 4;
+	assert_int_equal(imap_add_body_cut(&out, full, view_of(bad, 16)), ERR_CORRUPT);
+	assert_int_equal(out.n, 0);
+	memset(bad, 0xff, 8);
+	assert_int_equal(imap_add_body_cut(&out, full, view_of(bad, 8)), ERR_CORRUPT);
+	assert_int_equal(out.n, 0);
+}
+
 static void structure(void **state)
 {
 	struct scanned s;
 	struct arena scratch;
 	struct buf CLEANUP(buf_done) out = BUF_INIT(10000);
+	struct buf CLEANUP(buf_done) full = BUF_INIT(10000);
+	struct buf CLEANUP(buf_done) cuts = BUF_INIT(10000);
+	struct buf CLEANUP(buf_done) body = BUF_INIT(10000);
 
 	scan(&s);
 	arena_init(&scratch, MIME_ENVELOPE_ARENA_MAX);
-	assert_int_equal(imap_add_bodystructure(&out, &scratch, view_str(message), s.root, true),
-			 OK);
+	assert_int_equal(
+		imap_add_bodystructure(&out, &scratch, view_str(message), s.root, true, &cuts), OK);
 	assert_view(buf_view(&out), "((\"text\" \"plain\" NIL \"<i@x>\" NIL "
 				    "\"7BIT\" 8 1 NIL NIL NIL "
 				    "NIL)(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 85 (NIL "
@@ -153,10 +176,14 @@ static void structure(void **state)
 				    "(\"filename\" \"m.eml\")) NIL NIL) \"mixed\" (\"boundary\" "
 				    "\"b\" \"x\" \"y z\") NIL NIL "
 				    "NIL)");
+	buf_add(&full, buf_view(&out));
 	buf_clear(&out);
-	assert_int_equal(imap_add_bodystructure(&out, &scratch, view_str(message), s.root, false),
-			 OK);
+	assert_int_equal(
+		imap_add_bodystructure(&out, &scratch, view_str(message), s.root, false, NULL), OK);
 	assert_true(view_ends(buf_view(&out), VIEW(" 6) \"mixed\")")));
+	assert_int_equal(imap_add_body_cut(&body, buf_view(&full), buf_view(&cuts)), OK);
+	assert_true(view_eq(buf_view(&body), buf_view(&out)));
+	body_of_damaged_cuts(buf_view(&full), buf_view(&cuts));
 	arena_done(&scratch);
 	arena_done(&s.arena);
 }
