@@ -18,6 +18,19 @@ void complain(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+static void output_list(struct buf *out, json_t *list)
+{
+	size_t i;
+	json_t *value;
+
+	json_array_foreach(list, i, value)
+	{
+		if (i > 0)
+			buf_add_str(out, ", ");
+		buf_add_str(out, json_is_string(value) ? json_string_value(value) : "?");
+	}
+}
+
 void output_value(struct buf *out, json_t *value)
 {
 	if (!value || json_is_null(value))
@@ -28,6 +41,10 @@ void output_value(struct buf *out, json_t *value)
 		buf_addf(out, "%lld", (long long)json_integer_value(value));
 	else if (json_is_boolean(value))
 		buf_add_str(out, json_is_true(value) ? "yes" : "no");
+	else if (json_is_array(value) && json_is_string(json_array_get(value, 0)))
+		output_list(out, value);
+	else if (json_is_array(value) && json_array_size(value) == 0)
+		buf_add_str(out, "-");
 	else {
 		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 

@@ -146,7 +146,7 @@ static void print_restarts(json_t *rows)
 	{
 		if (text_of(row, "last_end")[0] &&
 		    json_integer_value(json_object_get(row, "restarts")) > 0)
-			printf("\n%s was started again; the process before %s.\n",
+			printf("\n%s was started again; the process before it: %s.\n",
 			       text_of(row, "name"), text_of(row, "last_end"));
 	}
 }

@@ -23,13 +23,17 @@ const struct config_option *config_find(struct view name)
 	return NULL;
 }
 
-static size_t common_prefix(struct view a, struct view b)
+/* Characters that both have at the beginning and, beyond those, at the end. */
+static size_t alike(struct view a, struct view b)
 {
-	size_t n = 0;
+	size_t shorter = size_min(a.n, b.n);
+	size_t head = 0, tail = 0;
 
-	while (n < a.n && n < b.n && a.p[n] == b.p[n])
-		n++;
-	return n;
+	while (head < shorter && a.p[head] == b.p[head])
+		head++;
+	while (head + tail < shorter && a.p[a.n - 1 - tail] == b.p[b.n - 1 - tail])
+		tail++;
+	return head + tail;
 }
 
 static void explain_unknown(struct view name, struct buf *why)
@@ -38,7 +42,7 @@ static void explain_unknown(struct view name, struct buf *why)
 	size_t best = 2;
 
 	for (size_t i = 0; i < config_option_count; i++) {
-		size_t n = common_prefix(name, view_str(config_options[i].name));
+		size_t n = alike(name, view_str(config_options[i].name));
 
 		if (n > best) {
 			best = n;

@@ -45,19 +45,37 @@ static void set_work(struct pool_job *base)
 	s->result = password_derive(buf_view(&s->password), &s->cost, &s->verifiers);
 }
 
+static json_t *account_row(const struct directory_account *a)
+{
+	return json_pack("{s:o, s:I, s:o, s:I, s:s, s:o, s:o}", "address",
+			 admin_text(view_str(a->address)), "id", (json_int_t)a->id, "display",
+			 admin_text(view_str(a->display)), "quota", (json_int_t)a->quota, "state",
+			 a->state == ACCOUNT_ACTIVE ? "active" : "disabled", "created",
+			 admin_time_ms(a->created * 1000), "password_changed",
+			 admin_time_ms(a->password_changed * 1000));
+}
+
+/* password: only where one was made. */
 static void show_account(const struct admin_call *c, const struct directory_account *a,
 			 struct view password)
 {
-	json_t *row = json_pack(
-		"{s:o, s:I, s:o, s:I, s:s, s:o, s:o}", "address", admin_text(view_str(a->address)),
-		"id", (json_int_t)a->id, "display", admin_text(view_str(a->display)), "quota",
-		(json_int_t)a->quota, "state", a->state == ACCOUNT_ACTIVE ? "active" : "disabled",
-		"created", admin_time_ms(a->created * 1000), "password_changed",
-		admin_time_ms(a->password_changed * 1000));
+	json_t *row = account_row(a);
 
 	if (row && password.n > 0)
 		(void)json_object_set_new(row, "password", admin_text(password));
 	admin_row(c, row);
+}
+
+static void tell_done(const struct admin_call *c, const struct directory_account *a, bool added,
+		      struct view made)
+{
+	const char *what = added ? "added" : "changed the password of";
+
+	if (made.n > 0)
+		admin_end(c, OK, "%s %s; the password, shown this once only: " VIEW_FMT, what,
+			  a->address, VIEW_ARG(made));
+	else
+		admin_end(c, OK, "%s %s", what, a->address);
 }
 
 static enum err store_password(struct set_password *s, struct directory_account *ret)
@@ -104,9 +122,7 @@ static void set_done(struct pool_job *base)
 			   added ? "an account was added" : "a password was changed",
 			   LOG_STR("account", account.address), LOG_UINT("id", account.id));
 		show_account(&c, &account, s->generated ? buf_view(&s->password) : VIEW_EMPTY);
-		admin_end(&c, OK, "%s %s%s", added ? "added" : "changed the password of",
-			  account.address,
-			  s->generated ? "; the password is shown this once only" : "");
+		tell_done(&c, &account, added, s->generated ? buf_view(&s->password) : VIEW_EMPTY);
 	}
 	set_free(s);
 }
@@ -314,12 +330,11 @@ static enum err alias_name_row(void *ctx, const struct directory_alias *alias)
 void admin_account_show(struct admin_call *c)
 {
 	struct directory_account account;
-	json_t *aliases;
+	json_t *aliases, *row;
 	enum err err;
 
 	if (!find(c, &account))
 		return;
-	show_account(c, &account, VIEW_EMPTY);
 	aliases = json_array();
 	err = aliases ? directory_alias_each_to(c->auth->d, view_str(account.address),
 						alias_name_row, aliases)
@@ -329,7 +344,10 @@ void admin_account_show(struct admin_call *c)
 		admin_broken(c, err);
 		return;
 	}
-	admin_row(c, json_pack("{s:o}", "aliases", aliases));
+	row = account_row(&account);
+	if (row)
+		(void)json_object_set_new(row, "aliases", aliases);
+	admin_row(c, row);
 	admin_end(c, OK, "%s", "");
 }
 

@@ -43,6 +43,7 @@ void log_format_text(struct buf *out, struct view role, const struct log_record 
 struct log_query {
 	struct view contains[4]; /* every one must occur in the line */
 	size_t contains_count;
+	enum log_level level; /* this one and what is more important */
 	uint64_t last; /* at most so many, the newest */
 };
 /* Rows to the channel; the lines that match, oldest first. */

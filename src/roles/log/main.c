@@ -126,6 +126,7 @@ static void source_add(struct log_role *l, struct view name, uint64_t id, int fd
 struct question {
 	struct log_query query;
 	struct buf pieces; /* what query.contains points into */
+	const char *why; /* it is refused */
 };
 
 static void add_piece(struct question *q, const char *key, struct view value)
@@ -145,16 +146,23 @@ static void add_piece(struct question *q, const char *key, struct view value)
 
 static enum err parse_question(const struct admin_request *m, struct question *q)
 {
-	static const char *const keys[] = {
-		"trace", "session", "level", "role", "event", "account"
-	};
+	static const char *const keys[] = { "trace", "session", "role", "event", "account" };
 	struct view raw = m->args_raw;
 	struct admin_request_args arg;
 
+	q->query.level = LOG_LEVEL_DEBUG;
 	q->query.last = view_eq(m->verb, VIEW("trace")) ? TAIL_MAX : LAST_DEFAULT;
 	while (admin_request_args_next(&raw, &arg)) {
-		if (view_eq(arg.key, VIEW("last")) && num_u64(arg.value, TAIL_MAX, &q->query.last))
+		if (view_eq(arg.key, VIEW("last")) &&
+		    num_u64(arg.value, TAIL_MAX, &q->query.last)) {
+			q->why = "last: expected is a number up to 10000";
 			return ERR_RANGE;
+		}
+		if (view_eq(arg.key, VIEW("level")) &&
+		    log_level_parse(arg.value, &q->query.level)) {
+			q->why = "level: expected is error, warning, notice, info or debug";
+			return ERR_SYNTAX;
+		}
 		if (view_eq(arg.key, VIEW("text")))
 			add_piece(q, NULL, arg.value);
 		for (size_t i = 0; i < ARRAY_LEN(keys); i++)
@@ -181,9 +189,7 @@ static enum err on_request(void *ctx, const struct admin_request *m)
 		err = log_query_run(&l->file, &q.query, l->admin, m->tag);
 	buf_done(&q.pieces);
 	end.err = (uint8_t)err;
-	end.text = err == ERR_RANGE ? VIEW("last: expected is a number up to 10000")
-		   : err	    ? view_str(err_text(err))
-				    : VIEW_EMPTY;
+	end.text = err ? view_str(q.why ? q.why : err_text(err)) : VIEW_EMPTY;
 	return admin_send_end(l->admin, &end);
 }
 

@@ -17,12 +17,26 @@ enum { MATCHES_MAX_OCTETS = 32 * 1024 * 1024 };
 
 typedef VEC(struct view) lines_t;
 
+/* The first "level" of a line is its own: values in which a quote stands have it escaped. */
+static bool is_important(struct view line, enum log_level wanted)
+{
+	static const struct view key = VIEW_INIT("\"level\":\"");
+	size_t at = view_find(line, key);
+	enum log_level level;
+	struct view name;
+
+	if (at == VIEW_NONE)
+		return false;
+	view_cut(view_from(line, at + key.n), '"', &name);
+	return !log_level_parse(name, &level) && level <= wanted;
+}
+
 static bool matches(struct view line, const struct log_query *q)
 {
 	for (size_t i = 0; i < q->contains_count; i++)
 		if (view_find(line, q->contains[i]) == VIEW_NONE)
 			return false;
-	return line.n > 0;
+	return line.n > 0 && is_important(line, q->level);
 }
 
 /* The matches of one file, newest first, into lines, until there are q->last in all. */

@@ -14,6 +14,10 @@
 
 enum { ROW_MAX = ADMIN_ROW_JSON_MAX };
 
+#define STOPPED_TEXT                                                                               \
+	"nothing is sent to other servers until `posthold queue start`; mail for accounts here "   \
+	"is delivered"
+
 struct request {
 	struct queue *queue;
 	uint32_t tag;
@@ -201,7 +205,9 @@ static enum err do_list(struct request *r)
 		if (is_here(m))
 			list_message(r, m, false, &left);
 	if (m)
-		buf_addf(r->text, "there is more; ask again with after= the last id");
+		buf_addf(r->text, "there is more; ask again with --after the last id");
+	else if (journal_marks(r->queue->journal) & MARK_STOPPED)
+		buf_add_str(r->text, STOPPED_TEXT);
 	return OK;
 }
 
@@ -335,7 +341,8 @@ static bool goes_to(struct queue *q, struct message *m, struct view domain)
 	return false;
 }
 
-static enum err do_each(struct request *r, message_fn *fn)
+/* done: what is true of each message afterwards. */
+static enum err do_each(struct request *r, message_fn *fn, const char *done)
 {
 	uint64_t n = 0, id;
 
@@ -350,6 +357,7 @@ static enum err do_each(struct request *r, message_fn *fn)
 
 		if (!m)
 			return ERR_NOTFOUND;
+		buf_addf(r->text, VIEW_FMT ": %s", VIEW_ARG(r->id), done);
 		fn(r->queue, m);
 		return OK;
 	}
@@ -364,33 +372,33 @@ static enum err do_each(struct request *r, message_fn *fn)
 		fn(r->queue, m);
 		n++;
 	}
-	buf_addf(r->text, "%llu messages", (unsigned long long)n);
+	buf_addf(r->text, "%llu messages: %s", (unsigned long long)n, done);
 	return OK;
 }
 
 static enum err do_retry(struct request *r)
 {
-	return do_each(r, retry);
+	return do_each(r, retry, "tried again as soon as possible");
 }
 
 static enum err do_hold(struct request *r)
 {
-	return do_each(r, hold);
+	return do_each(r, hold, "held until released");
 }
 
 static enum err do_release(struct request *r)
 {
-	return do_each(r, release);
+	return do_each(r, release, "no longer held");
 }
 
 static enum err do_delete(struct request *r)
 {
-	return do_each(r, delete);
+	return do_each(r, delete, "deleted; nobody is told");
 }
 
 static enum err do_bounce(struct request *r)
 {
-	return do_each(r, bounce);
+	return do_each(r, bounce, "returned to the sender");
 }
 
 static enum err set_stopped(struct request *r, bool stopped)
@@ -404,6 +412,7 @@ static enum err set_stopped(struct request *r, bool stopped)
 	LOG_NOTICE(stopped ? "queue.stopped" : "queue.started",
 		   stopped ? "the administrator stopped all sending"
 			   : "the administrator started sending");
+	buf_add_str(r->text, stopped ? STOPPED_TEXT : "mail for other servers is sent again");
 	if (!stopped)
 		remote_run(q);
 	return OK;

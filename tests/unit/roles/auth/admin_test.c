@@ -148,7 +148,7 @@ static void test_aliases(void **state)
 	assert_true(
 		rows_have(f, "{\"address\":\"info@example.org\",\"target\":\"anna@example.org\"}"));
 	assert_int_equal(fixture_admin(f, "account.show", "address", "anna@example.org", NULL), OK);
-	assert_true(rows_have(f, "{\"aliases\":[\"info@example.org\"]}"));
+	assert_true(rows_have(f, "\"aliases\":[\"info@example.org\"]"));
 	assert_int_equal(fixture_admin(f, "account.remove", "address", "anna@example.org", NULL),
 			 ERR_WRONG_STATE);
 	assert_true(text_has(f, "aliases lead to"));
