@@ -46,6 +46,7 @@ struct mailbox {
 	struct store *store;
 	struct digest_maker digest;
 	struct search_cache search_cache;
+	struct imap_append_memory append_memory;
 	struct imap_session_config imap;
 	struct session *sessions;
 	size_t session_count;

@@ -203,6 +203,16 @@ static enum err on_prepare(struct role *role, void *ctx)
 	return sodium_init() < 0 ? ERR_CRYPTO : OK;
 }
 
+/* Options of sessions, at the start and when they change. */
+static void set_options(struct mailbox *m, const struct config *config)
+{
+	m->imap.message_size = config->message_size;
+	m->imap.idle_ms = (int64_t)config->imap_idle;
+	m->imap.search_ms = (int64_t)config->imap_search_cpu;
+	m->imap.bad_commands = (unsigned)config->bad_commands_user;
+	m->append_memory.max = config->account_memory + config->message_size;
+}
+
 static enum err on_start(struct role *role, void *ctx)
 {
 	struct mailbox *m = ctx;
@@ -221,14 +231,12 @@ static enum err on_start(struct role *role, void *ctx)
 	m->imap = (struct imap_session_config){
 		.store = m->store,
 		.account = VIEW(""),
-		.message_size = config->message_size,
-		.idle_ms = (int64_t)config->imap_idle,
-		.search_ms = (int64_t)config->imap_search_cpu,
-		.bad_commands = (unsigned)config->bad_commands_user,
 		.mono_ms = clock_mono_ms,
 		.wall = clock_wall,
 		.search_cache = &m->search_cache,
+		.append_memory = &m->append_memory,
 	};
+	set_options(m, config);
 	mailbox_touch(m);
 	loop_timer_set(&m->idle_timer, QUIET_TRIM_MS);
 	return OK;
@@ -276,10 +284,7 @@ static void on_reload(struct role *role, void *ctx)
 {
 	struct mailbox *m = ctx;
 
-	m->imap.message_size = role_config(role)->message_size;
-	m->imap.idle_ms = (int64_t)role_config(role)->imap_idle;
-	m->imap.search_ms = (int64_t)role_config(role)->imap_search_cpu;
-	m->imap.bad_commands = (unsigned)role_config(role)->bad_commands_user;
+	set_options(m, role_config(role));
 }
 
 static void on_status(struct role *role, void *ctx, struct buf *json)

@@ -17,6 +17,7 @@ struct append_job {
 	struct append_item items[SESSION_APPEND_MAX];
 	size_t n;
 	uint64_t total; /* octets announced */
+	uint64_t reserved; /* of append_memory */
 	uint64_t mailbox;
 };
 
@@ -28,8 +29,24 @@ void append_done(struct imap_session *s)
 		return;
 	for (size_t i = 0; i < job->n; i++)
 		buf_done(&job->items[i].bytes);
+	if (s->config->append_memory)
+		s->config->append_memory->used -= job->reserved;
 	free(job);
 	s->job.append = NULL;
+}
+
+/* Many sessions may append at once, each a message of the greatest size. */
+static bool memory_take(struct imap_session *s, uint64_t size)
+{
+	struct imap_append_memory *m = s->config->append_memory;
+
+	if (!m)
+		return true;
+	if (m->used > m->max || size > m->max - m->used)
+		return false;
+	m->used += size;
+	s->job.append->reserved += size;
+	return true;
 }
 
 /* Reserve room for a message that was announced; false: the reply is set. */
@@ -56,6 +73,10 @@ static bool item_begin(struct imap_session *s, const struct imap_append_item *ab
 	if (usage.quota_bytes &&
 	    (usage.bytes > usage.quota_bytes || job->total > usage.quota_bytes - usage.bytes)) {
 		session_reply(s, "NO [OVERQUOTA] Quota exceeded");
+		return false;
+	}
+	if (!memory_take(s, about->size)) {
+		session_reply(s, "NO [LIMIT] Too much is being appended at once, please try again");
 		return false;
 	}
 	item = &job->items[job->n++];

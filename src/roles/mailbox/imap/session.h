@@ -32,6 +32,12 @@ enum {
 struct imap_session;
 struct search_cache;
 
+/* Octets of messages that clients are sending by APPEND, over all sessions of a process. */
+struct imap_append_memory {
+	uint64_t used;
+	uint64_t max; /* past it NO [LIMIT], before the client sends */
+};
+
 /* Options of one process; borrowed by its sessions. */
 struct imap_session_config {
 	struct store *store;
@@ -44,6 +50,7 @@ struct imap_session_config {
 	int64_t (*wall)(void); /* seconds since 1970 UTC */
 	const struct mime_converter *converter; /* may be NULL: only the built-in charsets */
 	struct search_cache *search_cache; /* may be NULL */
+	struct imap_append_memory *append_memory; /* may be NULL: bounded by session only */
 };
 
 /* What the owner is told. */

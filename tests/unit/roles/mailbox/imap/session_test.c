@@ -323,6 +323,37 @@ static void limits_of_append(void **state)
 	imap_session_free(&s);
 }
 
+/* All sessions of a process together: at it, past it, and free again however an APPEND ends. */
+static void memory_of_appends(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_append_memory memory = { .max = 300 };
+	struct imap_session *a, *b, *c;
+	struct buf CLEANUP(buf_done) say = BUF_INIT(1000);
+
+	f->config.append_memory = &memory;
+	a = session_open(f);
+	b = session_open(f);
+	c = session_open(f);
+	assert_talk(f, a, "a APPEND INBOX {200}\r\n", "+ OK\r\n");
+	assert_talk(f, b, "b APPEND INBOX {100}\r\n", "+ OK\r\n");
+	assert_talk(f, c, "c APPEND INBOX {1}\r\n", "c NO [LIMIT] *\r\n");
+	assert_talk(f, c, "c APPEND INBOX {1+}\r\nx\r\nd NOOP\r\n", "c NO [LIMIT] *\r\nd OK *\r\n");
+	buf_add_fill(&say, 'x', 200);
+	buf_add_str(&say, "\r\n");
+	assert_talk(f, a, buf_cstr(&say), "a OK *\r\n");
+	assert_int_equal(memory.used, 100);
+	assert_talk(f, c, "c APPEND INBOX {200}\r\n", "+ OK\r\n");
+	assert_talk(f, a, "a APPEND INBOX {1}\r\n", "a NO [LIMIT] *\r\n");
+	imap_session_free(&b); /* its client went away */
+	imap_session_bye(c, "stopping");
+	assert_int_equal(memory.used, 0);
+	assert_talk(f, a, "a APPEND INBOX {1}\r\n", "+ OK\r\n");
+	imap_session_free(&a);
+	imap_session_free(&c);
+	assert_int_equal(memory.used, 0);
+}
+
 static void quota(void **state)
 {
 	struct fixture *f = *state;
@@ -435,6 +466,7 @@ int main(void)
 		TEST(idle_tells_at_once),
 		TEST(a_deleted_mailbox_ends_others),
 		TEST(limits_of_append),
+		TEST(memory_of_appends),
 		cmocka_unit_test_setup_teardown(quota, fixture_setup_quota, fixture_teardown),
 		cmocka_unit_test_setup_teardown(fetch_items, fixture_setup_bare, fixture_teardown),
 		TEST(appends),
