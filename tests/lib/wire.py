@@ -86,6 +86,7 @@ class Wire:
                     raise Closed('during the handshake') from None
         self.flush()
         self.tls = tls
+        self.decrypt()  # what came in one segment with the end of the handshake
 
     def starttls(self):
         if self.service.startswith('imap'):
