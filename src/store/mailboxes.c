@@ -58,12 +58,12 @@ enum err mailbox_name_clean(struct view name, struct buf *ret)
 	enum err err = OK;
 
 	if (name.n > STORE_MAILBOX_NAME_MAX)
-		return ERR_LIMIT;
+		return ERR_RANGE;
 	do {
 		rest = view_cut(rest, '/', &level);
 		err = level_check(level);
 		if (!err && ++depth > STORE_MAILBOX_DEPTH_MAX)
-			err = ERR_LIMIT;
+			err = ERR_RANGE;
 		if (err)
 			return err;
 		if (depth == 1 && view_eq_nocase(level, INBOX))
@@ -91,15 +91,34 @@ static size_t level_count(struct view name)
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
+static uint64_t limit_of(uint64_t option, uint64_t bound)
+{
+	return option && option < bound ? option : bound;
+}
+
+/* May a mailbox get this name? */
+static enum err limits_check(const struct store *s, struct view name)
+{
+	const struct store_config *c = &s->config;
+
+	if (name.n > limit_of(c->mailbox_name_max, STORE_MAILBOX_NAME_MAX) ||
+	    level_count(name) > limit_of(c->mailbox_depth_max, STORE_MAILBOX_DEPTH_MAX))
+		return ERR_RANGE;
+	return OK;
+}
+
 static enum err create_one(struct txn *t, struct view name, uint32_t special, uint64_t *ret_id)
 {
 	struct event e = { .kind = EVENT_MAILBOX, .name = name, .special = special };
 	struct event counters = { .kind = EVENT_COUNTERS, .uid = 1 };
 	enum err err;
 
-	if (t->s->mailboxes.by_id.n >= STORE_MAILBOX_COUNT_MAX)
+	if (t->s->mailboxes.by_id.n >=
+	    limit_of(t->s->config.mailbox_count_max, STORE_MAILBOX_COUNT_MAX))
 		return ERR_LIMIT;
-	err = numbers_mailbox(t, &e.mailbox, &e.uidvalidity);
+	err = limits_check(t->s, name);
+	if (!err)
+		err = numbers_mailbox(t, &e.mailbox, &e.uidvalidity);
 	if (!err)
 		err = txn_event(t, &e);
 	if (!err)
@@ -281,9 +300,12 @@ static enum err rename_one(struct txn *t, struct mailbox *m, size_t from_n, stru
 	buf_add(&name, to);
 	buf_add(&name, view_from(m->pub.name, from_n));
 	if (buf_err(&name))
-		return buf_err(&name);
-	if (level_count(buf_view(&name)) > STORE_MAILBOX_DEPTH_MAX)
-		return ERR_LIMIT;
+		return buf_err(&name) == ERR_LIMIT ? ERR_RANGE : buf_err(&name);
+
+	enum err err = limits_check(t->s, buf_view(&name));
+
+	if (err)
+		return err;
 	if (mailbox_by_name(t->s, buf_view(&name)))
 		return ERR_EXISTS;
 	e = describe(m, buf_view(&name));

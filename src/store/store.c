@@ -155,8 +155,9 @@ static enum err open_index(struct store *s)
 	/* So that a later rebuild does not take what a power cut left for the loss of something. */
 	if (!err && s->holes)
 		err = state_log_write(s);
+	/* A log that ended in order still does if nothing was added. */
 	if (!err && (!clean || rebuilt || empty))
-		err = checkpoint_run(s, false, false);
+		err = checkpoint_run(s, rebuilt && clean && !s->dirty_durable, false);
 	return err;
 }
 
@@ -210,6 +211,13 @@ enum err store_trim(struct store *s)
 	pack_set_trim(&s->packs);
 	sqlite3_release_memory(INT32_MAX);
 	return OK;
+}
+
+void store_mailbox_limits_set(struct store *s, const struct store_config *config)
+{
+	s->config.mailbox_name_max = config->mailbox_name_max;
+	s->config.mailbox_depth_max = config->mailbox_depth_max;
+	s->config.mailbox_count_max = config->mailbox_count_max;
 }
 
 void store_quota_set(struct store *s, uint64_t bytes, uint64_t messages)

@@ -16,8 +16,8 @@
 
 /* Limits of THREATS.md section 3 and our own. */
 enum {
-	STORE_MAILBOX_NAME_MAX = 1000, /* octets; past it ERR_LIMIT */
-	STORE_MAILBOX_DEPTH_MAX = 20, /* levels; past it ERR_LIMIT */
+	STORE_MAILBOX_NAME_MAX = 1000, /* octets; past it ERR_RANGE */
+	STORE_MAILBOX_DEPTH_MAX = 20, /* levels; past it ERR_RANGE */
 	STORE_MAILBOX_COUNT_MAX = 10000, /* past it ERR_LIMIT */
 	STORE_SUBSCRIPTION_MAX = 20000, /* names; past it ERR_LIMIT */
 	STORE_KEYWORD_MAX = 64, /* different keywords in use per account; past it ERR_LIMIT */
@@ -76,6 +76,8 @@ struct store_config {
 	uint64_t message_size_max; /* octets; 0: STORE_MESSAGE_SIZE_MAX */
 	uint64_t pack_size_max; /* octets after which a new pack is begun; 0: 64 MiB */
 	uint64_t wal_size_due; /* octets of WAL after which store_checkpoint_due; 0: 4 MiB */
+	/* Of new mailboxes; 0, and more than that: STORE_MAILBOX_..._MAX. */
+	uint64_t mailbox_name_max, mailbox_depth_max, mailbox_count_max;
 	int zstd_level; /* 1 to 9; 0: 1 */
 	bool rebuild; /* rebuild a missing or damaged index from the packs when opening */
 	store_digest_fn digest; /* may be NULL: empty digests */
@@ -103,6 +105,8 @@ void store_abort(struct store **store);
  */
 enum err store_trim(struct store *store);
 
+/* Change these fields of the configuration while open. */
+void store_mailbox_limits_set(struct store *store, const struct store_config *config);
 /* Change the quota while open; 0 for none. */
 void store_quota_set(struct store *store, uint64_t bytes, uint64_t messages);
 
@@ -183,7 +187,7 @@ const struct store_mailbox *store_mailbox_by_use(struct store *store, uint32_t u
 /*
  * Create name and the parents that are missing.  Durable when OK.  A name that is \Noselect becomes
  * selectable again (with a new id and UIDVALIDITY).  ERR_SYNTAX: not a name (empty level, control,
- * '*', '%', malformed UTF-8); ERR_LIMIT; ERR_EXISTS.
+ * '*', '%', malformed UTF-8); ERR_RANGE (too long, too deep); ERR_LIMIT; ERR_EXISTS.
  */
 MUST_USE enum err store_mailbox_create(struct store *store, struct view name, uint32_t special,
 				       uint64_t *ret_id);
@@ -194,7 +198,7 @@ MUST_USE enum err store_mailbox_create(struct store *store, struct view name, ui
 MUST_USE enum err store_mailbox_delete(struct store *store, struct view name);
 /*
  * Rename with all inferiors; missing parents are created.  Renaming INBOX moves its messages to a new
- * mailbox and leaves INBOX and its inferiors (RFC 9051#6.3.6).  ERR_NOTFOUND, ERR_EXISTS, ERR_LIMIT,
+ * mailbox and leaves INBOX and its inferiors (RFC 9051#6.3.6).  ERR_NOTFOUND, ERR_EXISTS, ERR_RANGE, ERR_LIMIT,
  * ERR_SYNTAX; ERR_DENIED when the new name lies below the old one.
  */
 MUST_USE enum err store_mailbox_rename(struct store *store, struct view from, struct view to);

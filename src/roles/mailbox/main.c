@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "ipc/account_key.h"
+#include "proto/mime/charset_table.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 
@@ -138,6 +139,9 @@ struct store_config mailbox_store_config(struct mailbox *m)
 		.account = m->account,
 		.quota_bytes = role_config(m->role)->quota,
 		.message_size_max = role_config(m->role)->message_size * 2,
+		.mailbox_name_max = role_config(m->role)->mailbox_name,
+		.mailbox_depth_max = role_config(m->role)->mailbox_depth,
+		.mailbox_count_max = role_config(m->role)->mailbox_count,
 		.digest = mailbox_digest,
 		.digest_ctx = &m->digest,
 	};
@@ -210,7 +214,15 @@ static void set_options(struct mailbox *m, const struct config *config)
 	m->imap.idle_ms = (int64_t)config->imap_idle;
 	m->imap.search_ms = (int64_t)config->imap_search_cpu;
 	m->imap.bad_commands = (unsigned)config->bad_commands_user;
+	m->imap.line = (size_t)config->imap_line;
+	m->imap.nonsync = (size_t)config->literal_nonsync;
+	m->imap.output = (size_t)config->imap_output_queue;
 	m->append_memory.max = config->account_memory + config->message_size;
+	if (m->store) {
+		struct store_config limits = mailbox_store_config(m);
+
+		store_mailbox_limits_set(m->store, &limits);
+	}
 }
 
 static enum err on_start(struct role *role, void *ctx)
@@ -219,7 +231,7 @@ static enum err on_start(struct role *role, void *ctx)
 	const struct config *config = role_config(role);
 	enum err err;
 
-	digest_maker_init(&m->digest, NULL);
+	digest_maker_init(&m->digest, &mime_table_converter);
 	search_cache_init(&m->search_cache);
 	loop_defer_init(&m->sweep, role_loop(role), on_sweep, m);
 	loop_timer_init(&m->sync_timer, role_loop(role), on_sync_timer, m);
@@ -233,6 +245,7 @@ static enum err on_start(struct role *role, void *ctx)
 		.account = VIEW(""),
 		.mono_ms = clock_mono_ms,
 		.wall = clock_wall,
+		.converter = &mime_table_converter,
 		.search_cache = &m->search_cache,
 		.append_memory = &m->append_memory,
 	};

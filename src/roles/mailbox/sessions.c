@@ -11,9 +11,13 @@
 
 enum {
 	INPUT_MAX = 128 * 1024, /* unread commands of one client */
-	OUTPUT_MAX = 512 * 1024,
-	OUTPUT_ENOUGH = 256 * 1024, /* more waits in the session */
 };
+
+/* Of imap_output_queue: so much waits in the stream, an eighth in the session, the rest is for replies. */
+static size_t output_enough(const struct mailbox *m)
+{
+	return (size_t)role_config(m->role)->imap_output_queue / 4;
+}
 
 static void end_session(struct session *s)
 {
@@ -26,9 +30,10 @@ static void move_output(struct session *s)
 {
 	struct view out = imap_session_output(s->imap);
 	size_t waiting = stream_out_waiting(&s->stream);
+	size_t enough = output_enough(s->mailbox);
 
-	if (out.n > 0 && waiting < OUTPUT_ENOUGH) {
-		out = view_head(out, OUTPUT_ENOUGH - waiting);
+	if (out.n > 0 && waiting < enough) {
+		out = view_head(out, enough - waiting);
 		stream_write(&s->stream, out);
 		imap_session_sent(s->imap, out.n);
 	}
@@ -204,7 +209,8 @@ void sessions_add(struct mailbox *m, const struct role_session *r, int fd)
 		free(s);
 		return;
 	}
-	stream_init(&s->stream, role_loop(m->role), fd, INPUT_MAX, OUTPUT_MAX, &stream_ops, s);
+	stream_init(&s->stream, role_loop(m->role), fd, INPUT_MAX, 2 * output_enough(m),
+		    &stream_ops, s);
 	loop_defer_init(&s->turn, role_loop(m->role), on_turn, s);
 	loop_timer_init(&s->again, role_loop(m->role), on_again, s);
 	loop_timer_init(&s->deadline, role_loop(m->role), on_deadline, s);

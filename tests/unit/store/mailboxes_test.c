@@ -66,21 +66,44 @@ static void test_limits(void **state)
 		store_mailbox_create(a.store, view_of(name, STORE_MAILBOX_NAME_MAX), 0, &id), OK);
 	assert_int_equal(
 		store_mailbox_create(a.store, view_of(name, STORE_MAILBOX_NAME_MAX + 1), 0, &id),
-		ERR_LIMIT);
+		ERR_RANGE);
 	for (size_t i = 0; i < sizeof(name); i++)
 		name[i] = i % 2 ? '/' : 'd';
 	assert_int_equal(store_mailbox_create(
 				 a.store, view_of(name, STORE_MAILBOX_DEPTH_MAX * 2 + 1), 0, &id),
-			 ERR_LIMIT);
+			 ERR_RANGE);
 	assert_int_equal(store_mailbox_create(
 				 a.store, view_of(name, STORE_MAILBOX_DEPTH_MAX * 2 - 1), 0, &id),
 			 OK);
 	assert_non_null(store_mailbox_by_name(a.store, VIEW("d/d/d")));
 	assert_true(store_mailbox_by_name(a.store, VIEW("d/d/d"))->has_children);
 	/* Renaming may not make names too deep or too long either. */
-	assert_int_equal(store_mailbox_rename(a.store, VIEW("d"), VIEW("e/f")), ERR_LIMIT);
+	assert_int_equal(store_mailbox_rename(a.store, VIEW("d"), VIEW("e/f")), ERR_RANGE);
 	assert_non_null(store_mailbox_by_name(a.store, VIEW("d/d")));
 	assert_null(store_mailbox_by_name(a.store, VIEW("e")));
+	fixture_done(&a);
+}
+
+/* The options are below the store's own bounds and can change while it is open. */
+static void test_limits_set(void **state)
+{
+	struct store_config limits = { .mailbox_name_max = 10, .mailbox_depth_max = 2 };
+	struct account a;
+	uint64_t id;
+
+	setup(&a);
+	store_mailbox_limits_set(a.store, &limits);
+	assert_int_equal(store_mailbox_create(a.store, VIEW("0123456789"), 0, &id), OK);
+	assert_int_equal(store_mailbox_create(a.store, VIEW("0123456789x"), 0, &id), ERR_RANGE);
+	assert_int_equal(store_mailbox_create(a.store, VIEW("a/b"), 0, &id), OK);
+	assert_int_equal(store_mailbox_create(a.store, VIEW("a/b/c"), 0, &id), ERR_RANGE);
+	assert_int_equal(store_mailbox_rename(a.store, VIEW("a"), VIEW("c/d")), ERR_RANGE);
+	assert_int_equal(store_mailbox_rename(a.store, VIEW("a"), VIEW("012345678")), ERR_RANGE);
+	/* INBOX, five that every account has, and the three from above. */
+	limits.mailbox_count_max = 10;
+	store_mailbox_limits_set(a.store, &limits);
+	assert_int_equal(store_mailbox_create(a.store, VIEW("tenth"), 0, &id), OK);
+	assert_int_equal(store_mailbox_create(a.store, VIEW("eleventh"), 0, &id), ERR_LIMIT);
 	fixture_done(&a);
 }
 
@@ -181,9 +204,10 @@ static void test_subscribe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),  cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_delete), cmocka_unit_test(test_delete_loaded),
-		cmocka_unit_test(test_rename), cmocka_unit_test(test_subscribe),
+		cmocka_unit_test(test_names),	      cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_limits_set),    cmocka_unit_test(test_delete),
+		cmocka_unit_test(test_delete_loaded), cmocka_unit_test(test_rename),
+		cmocka_unit_test(test_subscribe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,7 @@ struct imap_session {
 	struct imap_framer framer;
 	struct buf out;
 	size_t out_sent;
+	size_t output_high; /* unwritten octets from which on a generator waits */
 	enum session_phase phase;
 	bool yield; /* the slice is over although there is room for output */
 	unsigned features;
@@ -135,7 +136,7 @@ void session_untagged(struct imap_session *s, const char *text);
 /* Is there room for more output? */
 static inline bool session_room(const struct imap_session *s)
 {
-	return s->out.n - s->out_sent < IMAP_OUTPUT_HIGH;
+	return s->out.n - s->out_sent < s->output_high;
 }
 static inline bool session_selected(const struct imap_session *s)
 {

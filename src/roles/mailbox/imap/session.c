@@ -44,8 +44,15 @@ enum err imap_session_new(const struct imap_session_config *config,
 	s->config = config;
 	s->hooks = *hooks;
 	s->store = config->store;
-	imap_framer_init(&s->framer, imap_frame_limits_auth(size));
-	buf_init(&s->out, IMAP_OUTPUT_MAX);
+	struct imap_frame_limits limits = imap_frame_limits_auth(size);
+
+	if (config->line)
+		limits.line = limits.literals = config->line;
+	if (config->nonsync)
+		limits.nonsync = config->nonsync;
+	imap_framer_init(&s->framer, limits);
+	buf_init(&s->out, size_max(config->output, IMAP_OUTPUT_MAX));
+	s->output_high = config->output ? config->output / 8 : IMAP_OUTPUT_HIGH;
 	buf_init(&s->reply, 4 * 1024 * 1024);
 	buf_init(&s->scratch, 64 * 1024 * 1024);
 	arena_init(&s->arena, SESSION_ARENA_MAX);
@@ -132,6 +139,7 @@ void session_fail(struct imap_session *s, enum err err)
 	case ERR_SYNTAX:
 	case ERR_DENIED:
 	case ERR_WRONG_STATE: session_reply(s, "NO [CANNOT] Not possible with this mailbox"); break;
+	case ERR_RANGE: session_reply(s, "NO [CANNOT] The name is too long or too deep"); break;
 	case ERR_NOMEM:
 	case ERR_LIMIT: session_reply(s, "NO [LIMIT] Limit exceeded"); break;
 	case ERR_QUOTA: session_reply(s, "NO [OVERQUOTA] Quota exceeded"); break;

@@ -46,6 +46,9 @@ struct imap_session_config {
 	int64_t idle_ms; /* imap_idle; 0: 30 min */
 	int64_t search_ms; /* imap_search_cpu; 0: 10 s */
 	unsigned bad_commands; /* 0: IMAP_BAD_COMMANDS */
+	size_t line; /* imap_line: octets of a command; 0: IMAP_LINE_MAX */
+	size_t nonsync; /* literal_nonsync; 0: IMAP_NONSYNC_MAX */
+	size_t output; /* imap_output_queue: octets, an eighth of which may wait here; 0: IMAP_OUTPUT_MAX */
 	int64_t (*mono_ms)(void); /* monotonic milliseconds */
 	int64_t (*wall)(void); /* seconds since 1970 UTC */
 	const struct mime_converter *converter; /* may be NULL: only the built-in charsets */
