@@ -78,6 +78,11 @@ const struct command commands[] = {
 		"queue.delete", "id", NULL, NULL),
 	REQUEST("queue bounce", "ID", "return a message to its sender", "queue.bounce", "id", NULL,
 		NULL),
+	REQUEST("queue status", "", "show how much waits, and whether sending is stopped",
+		"queue.status", "",
+		"messages memory full stopped accepted refused delivered sent deferred failed "
+		"bounced",
+		NULL),
 	REQUEST("queue stop", "", "stop all sending to other servers, until started again",
 		"queue.stop", "", NULL, NULL),
 	REQUEST("queue start", "", "undo stop", "queue.start", "", NULL, NULL),

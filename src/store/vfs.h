@@ -14,7 +14,8 @@
 #include "store/keys.h"
 
 enum {
-	VFS_PAGE = 4096, /* the only page size; measured against 8192: fewer octets per delivery */
+	VFS_PAGE =
+		4096, /* the only page size: what SQLite is tuned for; others were not measured */
 	VFS_RESERVED = 40, /* octets at the end of a page: 24 nonce, 16 tag */
 };
 

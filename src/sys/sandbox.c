@@ -25,6 +25,14 @@
 #define SCOPE_ABSTRACT	 (1ULL << 0)
 #define SCOPE_SIGNAL	 (1ULL << 1)
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+
 /* Kernels of different age take different lengths; newer fields are zero for older ones. */
 struct ruleset_attr {
 	uint64_t handled_access_fs;
@@ -73,7 +81,7 @@ static enum err set_limits(const struct sandbox *s)
 
 	if (!err && s->descriptors)
 		err = limit(RLIMIT_NOFILE, s->descriptors);
-#if !defined(__SANITIZE_ADDRESS__)
+#if !SANITIZED
 	/* The sanitizer maps terabytes; its own builds run without this bound. */
 	if (!err && s->memory)
 		err = limit(RLIMIT_DATA, s->memory);
