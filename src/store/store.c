@@ -130,7 +130,7 @@ static enum err open_existing(struct store *s, bool *ret_clean)
 
 static enum err open_index(struct store *s)
 {
-	bool clean = true, damaged = false, empty = log_is_empty(s), rebuilt = false;
+	bool clean = true, damaged = false, empty = log_is_empty(s), rebuilt = false, closed;
 	enum err err;
 
 	if (empty) {
@@ -155,9 +155,10 @@ static enum err open_index(struct store *s)
 	/* So that a later rebuild does not take what a power cut left for the loss of something. */
 	if (!err && s->holes)
 		err = state_log_write(s);
-	/* A log that ended in order still does if nothing was added. */
+	/* A log that was closed in order still is when nothing was added to it. */
+	closed = rebuilt && clean && !s->dirty_durable;
 	if (!err && (!clean || rebuilt || empty))
-		err = checkpoint_run(s, rebuilt && clean && !s->dirty_durable, false);
+		err = checkpoint_run(s, closed, closed);
 	return err;
 }
 

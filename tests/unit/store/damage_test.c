@@ -124,6 +124,27 @@ static void test_rebuild(void **state)
 	fixture_done(&a);
 }
 
+/* An index that is built anew while opening counts as closed in order when the log does: no number is skipped. */
+static void test_rebuild_while_opening(void **state)
+{
+	struct buf CLEANUP(buf_done) before = BUF_INIT(1 << 20), after = BUF_INIT(1 << 20);
+	struct account a;
+	struct ledger l;
+
+	setup(&a, &l);
+	describe(&a, &before);
+	assert_int_equal(store_close(&a.store), OK);
+	unlinkat(a.dir, "index.db", 0);
+	a.config.rebuild = true;
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(fixture_open(&a), OK);
+		describe(&a, &after);
+		assert_string_equal(buf_cstr(&before), buf_cstr(&after));
+		assert_int_equal(store_close(&a.store), OK);
+	}
+	fixture_done(&a);
+}
+
 static void for_files(struct account *a, void (*fn)(struct account *a, const char *name))
 {
 	DIR *d = opendir(a->path);
@@ -559,11 +580,17 @@ static void test_spill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rebuild),	      cmocka_unit_test(test_canary),
-		cmocka_unit_test(test_keys),	      cmocka_unit_test(test_flip_packs),
-		cmocka_unit_test(test_flip_index),    cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_full_disk),     cmocka_unit_test(test_failing_writes),
-		cmocka_unit_test(test_failing_syncs), cmocka_unit_test(test_spill),
+		cmocka_unit_test(test_rebuild),
+		cmocka_unit_test(test_canary),
+		cmocka_unit_test(test_rebuild_while_opening),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_flip_packs),
+		cmocka_unit_test(test_flip_index),
+		cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_failing_writes),
+		cmocka_unit_test(test_failing_syncs),
+		cmocka_unit_test(test_spill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
