@@ -37,16 +37,17 @@ import threading
 
 KINDS = ('lost', 'duplicated', 'corrupted', 'stayed', 'strayed', 'went back')
 MARK = re.compile(rb'^X-Ledger: ([0-9a-f]{16})\r$', re.M)
+OURS = re.compile(rb'^From: ', re.M)
 SENDER = 'ledger@client.test'
 SIZES = (100, 500, 2000, 2000, 9000, 20000, 70000)
 
 
-def make_message(rng, address, size=None):
+def make_message(rng, address, size=None, sender=SENDER):
     """(key, octets) of a new message."""
     key = f'{rng.getrandbits(64):016x}'
     size = size or rng.choice(SIZES)
     lines = '\r\n'.join(f'{rng.getrandbits(200):050x}' for _ in range(max(1, size // 52)))
-    text = (f'From: {SENDER}\r\nTo: {address}\r\nSubject: {key}\r\nX-Ledger: {key}\r\n'
+    text = (f'From: {sender}\r\nTo: {address}\r\nSubject: {key}\r\nX-Ledger: {key}\r\n'
             f'Message-ID: <{key}@client.test>\r\nDate: Fri, 20 Nov 2026 10:00:00 +0000\r\n\r\n{lines}\r\n').encode()
     return key, text
 
@@ -58,8 +59,8 @@ def key_of(text):
 
 def fingerprint(text):
     """Of what the client sent, without the trace fields that servers put in front."""
-    begin = text.find(f'From: {SENDER}'.encode())
-    return hashlib.sha256(text[begin:]).hexdigest() if begin >= 0 else 'no ' + hashlib.sha256(text).hexdigest()
+    begin = OURS.search(text)
+    return hashlib.sha256(text[begin.start():]).hexdigest() if begin else 'not from a client'
 
 
 class Ledger:
@@ -99,7 +100,7 @@ class Place:
 
     def __init__(self):
         self.least = self.most = 0
-        self.ever = False
+        self.left = False  # somebody tried to take it away
         self.flag = None  # True, False, or None: either
 
 
@@ -108,8 +109,10 @@ class Expected:
 
     def __init__(self, rows):
         self.hashes, self.places, self.uids, self.moving = {}, {}, {}, []
-        self.seen_numbers, self.remote, self.ties = {}, {}, {}
+        self.seen_numbers, self.remote, self.history = {}, {}, {}
         for row in rows:
+            if 'key' in row:
+                self.history.setdefault(row['key'], []).append(row['action'] + ('' if row['done'] else '?'))
             if row['action'] == 'saw':
                 self.saw(row)
             elif row['done']:
@@ -140,7 +143,8 @@ class Expected:
         self.add_maybe(self.place(row))
 
     def smtp_done(self, row):
-        self.place(row).least += 1
+        # A reader may have been quicker than the 250 that promises what it took away.
+        self.place(row).least += not self.place(row).left
 
     append_trying = smtp_trying
 
@@ -151,7 +155,6 @@ class Expected:
     @staticmethod
     def add_maybe(place):
         place.most += 1
-        place.ever = True
 
     def copy_trying(self, row):
         self.add_maybe(self.place(row, 'target'))
@@ -162,7 +165,7 @@ class Expected:
 
     def move_trying(self, row):
         self.add_maybe(self.place(row, 'target'))
-        self.place(row).least = 0
+        self.place(row).least, self.place(row).left = 0, True
         self.moving.append((self.place(row), row['address'], row['mailbox'], row['target'], row['key']))
 
     def move_done(self, row):
@@ -171,7 +174,7 @@ class Expected:
         self.tie(row, row['target'])
 
     def expunge_trying(self, row):
-        self.place(row).least = 0
+        self.place(row).least, self.place(row).left = 0, True
 
     def expunge_done(self, row):
         self.place(row).most = 0
@@ -248,7 +251,7 @@ class Audit:
         for at, place in self.expected.places.items():
             n, name = self.counts.get(at, 0), ' '.join(at)
             if n < place.least:
-                self.wrong['lost'].append(name)
+                self.wrong['lost'].append(f'{name} ({" ".join(self.expected.history[at[2]])})')
             elif n > place.most:
                 self.wrong['duplicated' if place.most else 'stayed'].append(f'{name}: {n}')
         for at in self.counts:
@@ -298,6 +301,18 @@ def audit_remote(a, delivered):
 def remote_duplicates(delivered):
     """Transactions beyond the first for a recipient (THREATS.md 4, clause 4: shown, not forbidden)."""
     return sum(len(texts) - len({key_of(t) for t in texts}) for texts in delivered.values())
+
+
+def differences(before, after):
+    """What is not the same in two readings of the same boxes, in words."""
+    found = []
+    for at in sorted(before.keys() | after.keys()):
+        a, b = before.get(at, {}), after.get(at, {})
+        found += [f'{" ".join(at)}: {name} {a.get(name)}, then {b.get(name)}' for name in ('validity', 'uidnext', 'modseq')
+                  if a.get(name) != b.get(name)]
+        if a.get('messages') != b.get('messages'):
+            found.append(f'{" ".join(at)}: other messages, flags, UIDs or MODSEQs')
+    return found
 
 
 # ---- reading an instance ----

@@ -78,10 +78,8 @@ class Reader:
         """What APPENDUID or COPYUID promises."""
         if action == 'append':
             found = re.search(rb'APPENDUID (\d+) (\d+)', data[0])
-        elif action == 'move':
-            found = re.search(rb'(\d+) \d+ (\d+)', self.m.response('COPYUID')[1][0])
-        elif action == 'copy':
-            found = re.search(rb'COPYUID (\d+) \d+ (\d+)', data[0])
+        elif action in ('copy', 'move'):
+            found = re.search(rb'(\d+) \d+ (\d+)', self.m.response('COPYUID')[1][-1])
         else:
             return {}
         return {'validity': int(found.group(1)), 'uid': int(found.group(2))}
