@@ -90,6 +90,8 @@ MUST_USE enum err client_request(struct client *c, const char *verb, json_t *arg
 
 /* ---- output.c ---- */
 
+/* Instead of columns: each row as lines NAME VALUE. */
+#define EVERY_FIELD "*"
 /* Rows as an aligned table with these columns, or as one JSON array. */
 void output_rows(json_t *rows, const char *columns, const char *empty, bool json);
 /* A value as a person reads it. */

@@ -120,6 +120,26 @@ static void print_table(json_t *rows, const struct view *names, size_t n)
 	}
 }
 
+static void print_fields(json_t *rows)
+{
+	const char *key;
+	json_t *row, *value;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (i > 0)
+			putchar('\n');
+		json_object_foreach(row, key, value)
+		{
+			struct buf CLEANUP(buf_done) text = BUF_INIT(64 * 1024);
+
+			output_value(&text, value);
+			printf("%-16s  %s\n", key, buf_cstr(&text));
+		}
+	}
+}
+
 void output_rows(json_t *rows, const char *columns, const char *empty, bool json)
 {
 	struct view names[COLUMNS_MAX];
@@ -133,6 +153,10 @@ void output_rows(json_t *rows, const char *columns, const char *empty, bool json
 	if (json_array_size(rows) == 0) {
 		if (empty)
 			puts(empty);
+		return;
+	}
+	if (strcmp(columns, EVERY_FIELD) == 0) {
+		print_fields(rows);
 		return;
 	}
 	n = split(columns, names);

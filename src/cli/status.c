@@ -2,6 +2,7 @@
  * cli/status.c: status, log, trace, reload.
  */
 #include "cli.h"
+#include "start.h"
 
 #include <unistd.h>
 
@@ -276,10 +277,11 @@ int cmd_reload(struct cli *cli, const struct command *command)
 
 	if (!argument_done(cli, command, 0))
 		return EXIT_USAGE;
-	/* The file is checked here; the running instance reads the checked result. */
+	/* File and certificates are checked here; the running instance reads the checked result. */
 	err = instance_load(cli, &instance);
 	if (!err) {
-		err = instance_write_options(&instance);
+		err = check_instance(&instance, NULL) ? instance_write_options(&instance)
+						      : ERR_SYNTAX;
 		instance_done(&instance);
 	}
 	if (!err)
