@@ -9,6 +9,8 @@
 #include "sys/file.h"
 
 enum {
+	/* The role notices first that its output is not read, and says so in the log. */
+	STALL_GRACE_MS = 10 * 1000,
 	KNOWN_OCTETS = 512, /* a client that said so much and ended in order is known */
 };
 
@@ -194,7 +196,7 @@ static struct session *session_new(struct front *f, const struct service_row *se
 		   s);
 	s->relay.times = (struct relay_times){
 		.handshake_ms = (int64_t)c->tls_handshake_time,
-		.stall_ms = (int64_t)c->imap_output_stall,
+		.stall_ms = (int64_t)c->imap_output_stall + STALL_GRACE_MS,
 	};
 	return s;
 }
