@@ -37,6 +37,11 @@ enum err log_level_parse(struct view name, enum log_level *ret)
 	return ERR_SYNTAX;
 }
 
+bool log_wanted(enum log_level level)
+{
+	return level <= state.level;
+}
+
 void log_set_level(enum log_level level)
 {
 	state.level = level;

@@ -58,6 +58,8 @@ void log_event(enum log_level level, const char *event, const char *text,
 struct loop;
 /* Send events to the log role by this channel end from now on (taken over); -1 for standard error. */
 void log_to_channel(struct loop *loop, int fd);
+/* Is this level written?  To save the work of collecting fields. */
+bool log_wanted(enum log_level level);
 /* Events above this level are not even encoded. */
 void log_set_level(enum log_level level);
 MUST_USE enum err log_level_parse(struct view name, enum log_level *ret);
