@@ -74,8 +74,9 @@ static enum err check(struct mailbox *m, uint32_t tag, bool rebuild, const struc
 
 	sessions_end(m, "The mailbox is being checked; please log in again in a moment");
 	search_cache_clear(&m->search_cache);
+	deliver_flush(m);
 	if (m->store && !mailbox_sync(m))
-		store_close(&m->store);
+		(void)store_close(&m->store); /* all is synced; the check looks at the rest */
 	else if (m->store)
 		store_abort(&m->store);
 	err = store_fsck(m->dir, keys, &config, &options, on_finding, &c, &result);

@@ -7,14 +7,21 @@
  */
 #include "mailbox.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "ipc/types.h"
+#include "sys/calls.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 
-enum { BATCH_BYTES_MAX = 256 * 1024 * 1024, RETURN_PATH_MAX = 400 };
+enum {
+	BATCH_BYTES_MAX = 256 * 1024 * 1024,
+	RETURN_PATH_MAX = 400,
+	SEALS = F_SEAL_SHRINK | F_SEAL_WRITE,
+};
 
 struct waiting {
 	uint64_t sequence;
@@ -128,8 +135,12 @@ static void on_run(void *ctx)
 			.mark = { w->sequence, w->recipient },
 		};
 	}
-	store_origin_set(m->store, NULL);
-	err = store_put(m->store, STORE_DELIVER, items, d->count, results);
+	if (m->store) {
+		store_origin_set(m->store, NULL);
+		err = store_put(m->store, STORE_DELIVER, items, d->count, results);
+	} else {
+		err = ERR_BUSY;
+	}
 	answer_batch(d, err, results);
 	d->count = 0;
 	arena_clear(&d->arena);
@@ -138,6 +149,20 @@ static void on_run(void *ctx)
 		mailbox_sync(m);
 	else if (!loop_timer_is_set(&m->sync_timer))
 		loop_timer_set(&m->sync_timer, (int64_t)role_config(m->role)->checkpoint_time);
+}
+
+void deliver_flush(struct mailbox *m)
+{
+	if (m->deliveries)
+		on_run(m->deliveries);
+}
+
+void deliver_trim(struct mailbox *m)
+{
+	struct deliveries *d = m->deliveries;
+
+	if (d && d->count == 0)
+		arena_done(&d->arena);
 }
 
 /* The folder that the sub-address asks for, if the owner made one of that name; else INBOX. */
@@ -176,6 +201,7 @@ static enum err gather(struct deliveries *d, const struct deliver_put *m, struct
 static enum err gather_put(struct deliveries *d, const struct deliver_put *m, int fd,
 			   struct view *ret)
 {
+	struct stat about;
 	void *at;
 	enum err err;
 
@@ -183,6 +209,10 @@ static enum err gather_put(struct deliveries *d, const struct deliver_put *m, in
 		return m->body_n == m->payload.n ? gather(d, m, m->payload, ret) : ERR_PEER;
 	if (m->body_n == 0 || m->body_n > role_config(d->mailbox->role)->message_size * 2)
 		return ERR_LIMIT;
+	/* What is mapped must stay there while it is read. */
+	if ((fcntl(fd, F_GET_SEALS) & SEALS) != SEALS || calls()->fstat(fd, &about) ||
+	    (uint64_t)about.st_size < m->body_n)
+		return ERR_PEER;
 	at = mmap(NULL, m->body_n, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (at == MAP_FAILED)
 		return ERR_NOMEM;

@@ -33,7 +33,8 @@ struct session {
 	struct loop_timer again; /* more work, after others had their turn */
 	struct loop_timer deadline;
 	uint64_t id;
-	int64_t stalled_since; /* output waits unread since, or 0 */
+	int64_t stalled_since; /* output waits and none has left since, or 0 */
+	uint64_t moved, left; /* octets of output: into the stream, out of it */
 	bool dead;
 };
 
@@ -66,6 +67,10 @@ void sessions_sweep(struct mailbox *m);
 
 /* deliver.c */
 void deliver_channel_take(struct mailbox *m, int fd);
+/* Store what was accepted, now: before the store is closed. */
+void deliver_flush(struct mailbox *m);
+/* Give back memory. */
+void deliver_trim(struct mailbox *m);
 /* Is anything accepted but not yet stored or synced? */
 bool deliver_waiting(const struct mailbox *m);
 /* Everything answered so far is durable: tell the queue. */

@@ -14,6 +14,8 @@ void mailbox_touch(struct mailbox *m)
 {
 	m->last_work_ms = clock_mono_ms();
 	m->trimmed = false;
+	if (!loop_timer_is_set(&m->idle_timer))
+		loop_timer_set(&m->idle_timer, QUIET_TRIM_MS);
 	if (!loop_timer_is_set(&m->sync_timer) && m->store && store_sync_due(m->store))
 		loop_timer_set(&m->sync_timer, (int64_t)role_config(m->role)->flag_sync);
 }
@@ -53,6 +55,8 @@ static void on_idle_timer(void *ctx)
 	if (m->store && quiet >= QUIET_TRIM_MS && !m->trimmed) {
 		m->trimmed = true;
 		search_cache_clear(&m->search_cache);
+		deliver_trim(m);
+		digest_maker_trim(&m->digest);
 		if (store_trim(m->store))
 			LOG_WARNING("mailbox.trim", "cannot close an idle index",
 				    LOG_UINT("account", m->account));
@@ -61,22 +65,27 @@ static void on_idle_timer(void *ctx)
 	}
 	if (m->session_count == 0 && quiet >= leave && !deliver_waiting(m) && !m->stopping)
 		role_idle(m->role);
-	loop_timer_set(&m->idle_timer, next);
+	/* Sessions that only wait shall not make the machine wake up; the next work sets it again. */
+	if (m->session_count == 0 || !m->trimmed)
+		loop_timer_set(&m->idle_timer, next);
 }
 
 static void leave(struct mailbox *m)
 {
-	enum err err = OK;
+	enum err err = OK, closed = OK;
 
 	for (struct session *s = m->sessions; s; s = s->next)
 		s->dead = true;
 	sessions_sweep(m);
+	deliver_flush(m);
 	if (m->store) {
 		err = store_sync(m->store, NULL);
 		if (!err)
 			deliver_durable(m);
-		err = store_close(&m->store);
+		closed = store_close(&m->store);
 	}
+	if (!err)
+		err = closed;
 	if (err)
 		LOG_ERROR("mailbox.close",
 			  "cannot close an account in order; it is mended at the next start",

@@ -25,33 +25,49 @@ static void end_session(struct session *s)
 	loop_defer_add(&s->mailbox->sweep);
 }
 
+/* A slow client is none that stalls: what counts is whether anything left. */
+static void note_progress(struct session *s)
+{
+	size_t waiting = stream_out_waiting(&s->stream);
+	uint64_t left = s->moved - waiting;
+
+	if (waiting == 0)
+		s->stalled_since = 0;
+	else if (s->stalled_since == 0 || left != s->left)
+		s->stalled_since = clock_mono_ms();
+	s->left = left;
+}
+
 /* What the session has to say into the stream, as much as should wait there. */
 static void move_output(struct session *s)
 {
 	struct view out = imap_session_output(s->imap);
 	size_t waiting = stream_out_waiting(&s->stream);
 	size_t enough = output_enough(s->mailbox);
+	size_t moved = 0;
 
 	if (out.n > 0 && waiting < enough) {
-		out = view_head(out, enough - waiting);
-		stream_write(&s->stream, out);
-		imap_session_sent(s->imap, out.n);
+		moved = size_min(out.n, enough - waiting);
+		stream_write(&s->stream, view_head(out, moved));
+		imap_session_sent(s->imap, moved);
 	}
-	if (stream_out_waiting(&s->stream) == 0)
-		s->stalled_since = 0;
-	else if (s->stalled_since == 0)
-		s->stalled_since = clock_mono_ms();
+	s->moved += moved;
+	note_progress(s);
 }
 
+/* When to look again: the client may be silent for too long, or not read. */
 static void set_deadline(struct session *s)
 {
 	int64_t now = clock_mono_ms();
-	int64_t at = imap_session_deadline(s->imap);
+	int64_t at = imap_session_closed(s->imap) ? INT64_MAX : imap_session_deadline(s->imap);
 	int64_t stall = (int64_t)role_config(s->mailbox->role)->imap_output_stall;
 
 	if (s->stalled_since && s->stalled_since + stall < at)
 		at = s->stalled_since + stall;
-	loop_timer_set(&s->deadline, at > now ? at - now : 0);
+	if (at == INT64_MAX)
+		loop_timer_cancel(&s->deadline);
+	else
+		loop_timer_set(&s->deadline, at > now ? at - now : 0);
 }
 
 /* One turn of imap/session.h. */
@@ -71,6 +87,7 @@ static void on_turn(void *ctx)
 	move_output(s);
 	if (imap_session_closed(s->imap) && imap_session_output(s->imap).n == 0) {
 		stream_finish(&s->stream);
+		set_deadline(s);
 		return;
 	}
 	/* Input is taken or output fits again: go on, but let the loop serve others first. */
@@ -101,6 +118,9 @@ static void on_deadline(void *ctx)
 	struct session *s = ctx;
 	int64_t stall = (int64_t)role_config(s->mailbox->role)->imap_output_stall;
 
+	if (s->dead)
+		return;
+	note_progress(s);
 	if (s->stalled_since && clock_mono_ms() - s->stalled_since >= stall) {
 		LOG_NOTICE("mailbox.stalled",
 			   "a client does not read its output; the session is ended",
@@ -157,6 +177,7 @@ void sessions_sweep(struct mailbox *m)
 		}
 		*at = s->next;
 		m->session_count--;
+		mailbox_touch(m); /* it is idle from now on */
 		LOG_INFO("mailbox.session_ended", "a session ended", LOG_ID("session", s->id),
 			 LOG_UINT("account", m->account));
 		session_free(s);
@@ -222,7 +243,10 @@ void sessions_add(struct mailbox *m, const struct role_session *r, int fd)
 	LOG_INFO("mailbox.session", "a session begins", LOG_ID("session", s->id),
 		 LOG_UINT("account", m->account), LOG_VIEW("name", r->name),
 		 LOG_IP("client", r->peer_ip));
-	loop_defer_add(&s->turn);
+	if (buf_err(&s->stream.in))
+		end_session(s);
+	else
+		loop_defer_add(&s->turn);
 }
 
 void sessions_end(struct mailbox *m, const char *text)

@@ -54,6 +54,14 @@ void digest_maker_done(struct digest_maker *m)
 	buf_done(&m->preview);
 }
 
+void digest_maker_trim(struct digest_maker *m)
+{
+	const struct mime_converter *converter = m->converter;
+
+	digest_maker_done(m);
+	digest_maker_init(m, converter);
+}
+
 /* A column that could not be made whole is left out. */
 static struct view column(const struct buf *b)
 {

@@ -26,6 +26,8 @@ struct digest_maker {
 
 void digest_maker_init(struct digest_maker *m, const struct mime_converter *converter);
 void digest_maker_done(struct digest_maker *m);
+/* Give back memory; it can be used again.  The last digest is gone. */
+void digest_maker_trim(struct digest_maker *m);
 /* store_digest_fn; ctx is a struct digest_maker. */
 enum err mailbox_digest(void *ctx, struct view message, struct store_digest *ret);
 

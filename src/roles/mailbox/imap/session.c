@@ -566,7 +566,12 @@ int64_t imap_session_deadline(const struct imap_session *s)
 
 void imap_session_expire(struct imap_session *s)
 {
-	if (s->phase != PHASE_CLOSED && s->config->mono_ms() >= s->deadline)
+	if (s->phase == PHASE_CLOSED || s->config->mono_ms() < s->deadline)
+		return;
+	/* A client that still reads its answer is not silent; whether it reads, the owner looks at. */
+	if (s->phase == PHASE_RUN || s->phase == PHASE_SYNC || s->out.n > s->out_sent)
+		deadline_reset(s);
+	else
 		imap_session_bye(s, "Idle for too long");
 }
 
