@@ -474,7 +474,7 @@ static void receive(struct ipc_chan *c)
 
 	for (int i = 0; i < READS_PER_TURN && !c->ended; i++) {
 		size_t n;
-		int fd;
+		int fd = -1; /* stays so at the end of the channel */
 		enum err err = packet_recv(c->fd, room, sizeof(room), &n, &fd);
 
 		if (err == ERR_AGAIN)

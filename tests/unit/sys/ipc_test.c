@@ -268,6 +268,32 @@ static void a_vanished_peer_is_an_end(void **state)
 	end_finish(&e);
 }
 
+/* What a variable that nobody set would hold. */
+__attribute__((noinline)) static void paint_stack(int value)
+{
+	volatile int room[32 * 1024];
+
+	for (size_t i = 0; i < ARRAY_LEN(room); i++)
+		room[i] = value;
+}
+
+static void the_end_of_a_peer_closes_nothing_else(void **state)
+{
+	struct end e;
+	int other = dup(STDIN_FILENO);
+
+	assert_true(other >= 0);
+	end_start(&e);
+	assert_int_equal(shutdown(e.raw, SHUT_RDWR), 0);
+	paint_stack(other);
+	end_run(&e);
+	assert_int_equal(e.closed, 1);
+	assert_int_equal(e.why, ERR_EOF);
+	assert_true(fcntl(other, F_GETFD) >= 0);
+	close(other);
+	end_finish(&e);
+}
+
 static void a_slow_peer_fills_the_queue_to_its_mark(void **state)
 {
 	struct end e;
@@ -343,6 +369,7 @@ int main(void)
 		cmocka_unit_test(outstanding_requests_are_counted),
 		cmocka_unit_test(an_answer_without_question_is_refused),
 		cmocka_unit_test(a_vanished_peer_is_an_end),
+		cmocka_unit_test(the_end_of_a_peer_closes_nothing_else),
 		cmocka_unit_test(a_slow_peer_fills_the_queue_to_its_mark),
 		cmocka_unit_test(blocking_messages_carry_a_descriptor),
 		cmocka_unit_test(lists_are_counted_and_bounded),
