@@ -2,8 +2,8 @@
  * roles/queue/local.c: deliveries to the mailbox processes of this server.
  *
  * One account, one process, one channel.  When nothing happens a message is handed over at once; under
- * load an account's messages wait GATHER_MS for company, because a mailbox stores a batch in one
- * transaction (FEASIBILITY.md 1).  What a mailbox has stored stays here until it says that it is durable;
+ * load an account's messages wait a little for company (rate_gather_ms), because a mailbox stores a batch
+ * in one transaction (FEASIBILITY.md 1).  What a mailbox has stored stays here until it says that it is durable;
  * a channel that ends before is delivered to again, which the mailbox's mark makes a no-op.
  */
 #include "roles/queue/queue.h"
@@ -60,7 +60,7 @@ static void flush_soon(void *ctx)
 		account_flush(q, list_pop(&l->soon, &l->soon_end));
 }
 
-/* All whose time has come: each waits equally long, so that the list is in order. */
+/* All whose time has come. */
 static void flush_due(void *ctx)
 {
 	struct queue *q = ctx;
@@ -85,16 +85,21 @@ static void wake_soon(struct queue *q, struct account *a)
 {
 	struct locals *l = &q->locals;
 	int64_t now = clock_mono_ms();
+	int64_t wait = rate_gather_ms(&q->rate, now);
 
 	if (a->due)
 		return;
-	if (!rate_is_busy(&q->rate, now)) {
+	if (!wait) {
 		flush_at_once(q, a);
 		return;
 	}
+	/* Nobody overtakes: the list stays in order when the wait becomes shorter. */
+	a->due_ms = now + wait;
+	if (l->due && a->due_ms < l->due_last_ms)
+		a->due_ms = l->due_last_ms;
 	if (!l->due)
-		loop_timer_set(&l->timer, GATHER_MS);
-	a->due_ms = now + GATHER_MS;
+		loop_timer_set(&l->timer, wait);
+	l->due_last_ms = a->due_ms;
 	list_push(&l->due_end, a);
 }
 
@@ -272,7 +277,8 @@ static void stored(struct queue *q, struct account *a, struct rcpt *r)
 	rcpt_list_push(&a->stored, r);
 	a->stored_n++;
 	q->figures.delivered++;
-	LOG_INFO("queue.delivered", "a mailbox has the message", LOG_ID("trace", r->message->trace),
+	/* The mailbox has said so at INFO. */
+	LOG_DEBUG("queue.delivered", "a mailbox has the message", LOG_ID("trace", r->message->trace),
 		 LOG_VIEW("to", open_address(q, r)), LOG_UINT("account", a->id));
 	outcome_settle(q, r->message);
 }

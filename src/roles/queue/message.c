@@ -350,11 +350,17 @@ void rate_count(struct rate *r, int64_t mono_ms)
 	r->now++;
 }
 
-bool rate_is_busy(const struct rate *r, int64_t mono_ms)
+int64_t rate_gather_ms(const struct rate *r, int64_t mono_ms)
 {
 	int64_t window = mono_ms / RATE_WINDOW_MS;
+	int64_t events = 0, wait;
 
 	if (window == r->window)
-		return r->now >= RATE_BUSY || r->before >= RATE_BUSY;
-	return window == r->window + 1 && r->now >= RATE_BUSY;
+		events = r->now > r->before ? r->now : r->before;
+	else if (window == r->window + 1)
+		events = r->now;
+	if (events < RATE_BUSY)
+		return 0;
+	wait = events / 2;
+	return wait < GATHER_MIN_MS ? GATHER_MIN_MS : wait > GATHER_MAX_MS ? GATHER_MAX_MS : wait;
 }

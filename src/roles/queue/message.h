@@ -168,13 +168,15 @@ void due_remove(struct due *d, struct message *m);
 struct message *due_first(const struct due *d);
 void due_done(struct due *d);
 
-/* How much mail comes: decides whether deliveries are gathered (FEASIBILITY.md 1). */
+/* How much mail comes: decides how long deliveries are gathered (FEASIBILITY.md 1). */
 struct rate {
 	int64_t window; /* number of the running window */
 	uint32_t now, before; /* events in it and in the one before */
 };
-enum { RATE_WINDOW_MS = 100, RATE_BUSY = 25 };
+enum { RATE_WINDOW_MS = 100, RATE_BUSY = 25, GATHER_MIN_MS = 15, GATHER_MAX_MS = 100 };
 void rate_count(struct rate *r, int64_t mono_ms);
-bool rate_is_busy(const struct rate *r, int64_t mono_ms);
+/* How long an account's deliveries wait for company.  0 below RATE_BUSY events in a window, so that mail
+ * is seen at once; then the longer the more comes, as only then company is to be expected. */
+int64_t rate_gather_ms(const struct rate *r, int64_t mono_ms);
 
 #endif

@@ -28,7 +28,6 @@ enum {
 	ROUTE_ASKED_MAX = 512, /* questions on the channel; the others wait here */
 
 	ACCOUNTS_MAX = 1000000,
-	GATHER_MS = 15, /* under load an account's deliveries wait so long for company */
 	HANDED_MAX = 512, /* deliveries of an account without answer */
 	HANDED_BYTES_MAX = 8 * 1024 * 1024,
 	SPAWN_RETRY_MS = 2000, /* after the mailbox process could not be started */
@@ -98,6 +97,7 @@ struct locals {
 	struct ipc_chan *spawn;
 	struct map accounts;
 	struct account *due, **due_end; /* gather, in order of due_ms */
+	int64_t due_last_ms; /* of the last one in due */
 	struct account *soon, **soon_end; /* flush at the end of the turn */
 	struct loop_defer flush;
 	struct loop_timer timer;

@@ -138,16 +138,35 @@ static void test_rate(void **state)
 {
 	struct rate r = { 0 };
 
-	assert_false(rate_is_busy(&r, 1000000));
+	assert_int_equal(rate_gather_ms(&r, 1000000), 0);
 	for (int i = 0; i < RATE_BUSY - 1; i++)
 		rate_count(&r, 1000000);
-	assert_false(rate_is_busy(&r, 1000000));
+	assert_int_equal(rate_gather_ms(&r, 1000000), 0);
 	rate_count(&r, 1000000);
-	assert_true(rate_is_busy(&r, 1000000));
-	assert_true(rate_is_busy(&r, 1000000 + RATE_WINDOW_MS));
-	assert_false(rate_is_busy(&r, 1000000 + 2 * RATE_WINDOW_MS));
+	assert_int_equal(rate_gather_ms(&r, 1000000), GATHER_MIN_MS);
+	assert_int_equal(rate_gather_ms(&r, 1000000 + RATE_WINDOW_MS), GATHER_MIN_MS);
+	assert_int_equal(rate_gather_ms(&r, 1000000 + 2 * RATE_WINDOW_MS), 0);
 	rate_count(&r, 1000000 + 5 * RATE_WINDOW_MS);
-	assert_false(rate_is_busy(&r, 1000000 + 5 * RATE_WINDOW_MS));
+	assert_int_equal(rate_gather_ms(&r, 1000000 + 5 * RATE_WINDOW_MS), 0);
+}
+
+/* The wait grows with the rate, up to its limit. */
+static void test_gather(void **state)
+{
+	struct rate r = { 0 };
+
+	for (int i = 0; i < 2 * 40; i++)
+		rate_count(&r, 1000000);
+	assert_int_equal(rate_gather_ms(&r, 1000000), 40);
+	for (int i = 2 * 40; i < 2 * GATHER_MAX_MS; i++)
+		rate_count(&r, 1000000);
+	assert_int_equal(rate_gather_ms(&r, 1000000), GATHER_MAX_MS);
+	for (int i = 0; i < 2; i++)
+		rate_count(&r, 1000000);
+	assert_int_equal(rate_gather_ms(&r, 1000000), GATHER_MAX_MS);
+	/* The window before counts until the next has more. */
+	rate_count(&r, 1000000 + RATE_WINDOW_MS);
+	assert_int_equal(rate_gather_ms(&r, 1000000 + RATE_WINDOW_MS), GATHER_MAX_MS);
 }
 
 int main(void)
@@ -156,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_retry),	   cmocka_unit_test(test_due),
 		cmocka_unit_test(test_recipients), cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_age),	   cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_gather),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
