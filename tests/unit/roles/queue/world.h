@@ -52,7 +52,7 @@ struct world {
 	struct loop_timer timer;
 	struct config config;
 	struct queue queue;
-	char path[64];
+	char path[300];
 	int dir;
 	bool running;
 	struct ipc_chan *smtp, *auth, *supervisor, *send, *control;
@@ -503,7 +503,8 @@ static inline void world_restart(struct world *w)
 static inline void world_init(struct world *w)
 {
 	*w = (struct world){ .dir = -1, .end = -1, .next_tag = 1 };
-	(void)snprintf(w->path, sizeof(w->path), "queue-test-XXXXXX");
+	(void)snprintf(w->path, sizeof(w->path), "%s/queue-test-XXXXXX",
+		       getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	assert_non_null(mkdtemp(w->path));
 	w->dir = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(w->dir >= 0);
