@@ -3,6 +3,7 @@
  */
 #include "mailbox.h"
 
+#include <malloc.h>
 #include <sodium.h>
 
 #include "ipc/account_key.h"
@@ -45,29 +46,38 @@ static void on_sync_timer(void *ctx)
 
 /* ---- leaving ---- */
 
+/* Everything that comes back by itself when there is work. */
+static void give_back_memory(struct mailbox *m)
+{
+	m->trimmed = true;
+	search_cache_clear(&m->search_cache);
+	deliver_trim(m);
+	digest_maker_trim(&m->digest);
+	if (store_trim(m->store))
+		LOG_WARNING("mailbox.trim", "cannot close an idle index",
+			    LOG_UINT("account", m->account));
+	else
+		deliver_durable(m);
+	malloc_trim(0);
+}
+
 static void on_idle_timer(void *ctx)
 {
 	struct mailbox *m = ctx;
 	int64_t quiet = clock_mono_ms() - m->last_work_ms;
 	int64_t leave = (int64_t)role_config(m->role)->mailbox_idle;
-	int64_t next = leave < QUIET_TRIM_MS ? leave : QUIET_TRIM_MS;
+	int64_t next = QUIET_TRIM_MS - quiet;
 
-	if (m->store && quiet >= QUIET_TRIM_MS && !m->trimmed) {
-		m->trimmed = true;
-		search_cache_clear(&m->search_cache);
-		deliver_trim(m);
-		digest_maker_trim(&m->digest);
-		if (store_trim(m->store))
-			LOG_WARNING("mailbox.trim", "cannot close an idle index",
-				    LOG_UINT("account", m->account));
-		else
-			deliver_durable(m);
-	}
+	if (m->store && next <= 0 && !m->trimmed)
+		give_back_memory(m);
 	if (m->session_count == 0 && quiet >= leave && !deliver_waiting(m) && !m->stopping)
 		role_idle(m->role);
 	/* Sessions that only wait shall not make the machine wake up; the next work sets it again. */
-	if (m->session_count == 0 || !m->trimmed)
-		loop_timer_set(&m->idle_timer, next);
+	if (m->session_count > 0 && m->trimmed)
+		return;
+	if (m->trimmed || (leave > quiet && leave - quiet < next))
+		next = leave - quiet;
+	loop_timer_set(&m->idle_timer, next > 0 ? next : QUIET_TRIM_MS);
 }
 
 static void leave(struct mailbox *m)
