@@ -155,7 +155,8 @@ def temporary_refusals_are_retried(world):
     with world.domain(script) as (domain, (sink,)):
         world.submit(f"a@{domain}")
         cases.equal(len(sink.wait_messages(1, 30)), 1)
-        cases.true(len(sink.sessions) >= 3, "not three attempts")
+        # The third attempt may come on the second connection, which is kept for a while.
+        cases.true(len(sink.sessions) >= 2, "not on another connection")
         cases.equal(world.bounces(f"a@{domain}"), [])
 
 
