@@ -19,6 +19,7 @@ struct segment {
 	unsigned slot; /* the number in its name */
 	uint64_t order;
 	uint64_t size;
+	uint64_t missing; /* octets that the file was longer when it was made */
 	uint8_t salt[SPOOL_SALT];
 	int fd; /* for writing; -1 after replay and after a failure */
 	int read_fd; /* -1: not opened yet */

@@ -238,6 +238,8 @@ static void adopt(struct journal *j, struct scan *scan)
 			set_aside(j, f->segment);
 		} else if (f->header.order && f->header.order >= newest->oldest) {
 			f->segment->order = f->header.order;
+			if (f->header.size > f->segment->size)
+				f->segment->missing = f->header.size - f->segment->size;
 			memcpy(f->segment->salt, f->header.salt, SPOOL_SALT);
 			insert(j, f->segment);
 		}
@@ -504,12 +506,15 @@ static enum err scan_segment(struct replay *r)
 	return err;
 }
 
+/* Octets of a file that was cut off count to its last one: the block with the second header is gone. */
 static uint64_t trusted_end(const struct journal *j, const struct segment *s)
 {
+	uint64_t end = s->missing ? s->size & ~(uint64_t)(RECORD_ALIGN - 1) : segment_end(s);
+
 	for (uint32_t i = 0; i < j->distrust_count; i++)
-		if (j->distrust[i].order == s->order)
-			return j->distrust[i].from;
-	return s->size > 2 * SPOOL_BLOCK ? segment_end(s) : SPOOL_BLOCK;
+		if (j->distrust[i].order == s->order && j->distrust[i].from < end)
+			end = j->distrust[i].from;
+	return end > SPOOL_BLOCK ? end : SPOOL_BLOCK;
 }
 
 enum err journal_replay(struct journal *j)
@@ -530,6 +535,8 @@ enum err journal_replay(struct journal *j)
 		r.s = s;
 		r.n = 0;
 		r.end = trusted_end(j, s);
+		if (s->missing)
+			tell(&r, JOURNAL_DAMAGE, s->size, s->missing);
 		err = scan_segment(&r);
 		fd_close(&s->read_fd);
 	}

@@ -104,6 +104,10 @@ def make_world(ledger):
     w.keys['other'] = w.smtp(ANNA)
     w.keys['gone'] = w.smtp(BEN)
     w.act('expunge', w.keys['gone'], address=BEN, mailbox='INBOX')
+    # A reader may be quicker than the 250 to the sender.
+    early = w.smtp(BEN, answered=False)
+    w.act('expunge', early, address=BEN, mailbox='INBOX')
+    ledger.done(early, 'smtp', address=BEN)
     w.keys['half smtp'] = w.smtp(BEN, answered=False)
     w.keys['no smtp'] = w.smtp(BEN, answered=False, done=False)
     w.keys['remote'] = w.remote()
