@@ -143,7 +143,7 @@ class Session:
         self.number, self.service = r.number(U64), r.number(U8)
         self.peer_ip, self.peer_port = r.bytes(), r.number(U16)
         self.local_ip, self.local_port = r.bytes(), r.number(U16)
-        self.loopback, self.tls = r.number(U8), r.number(U8)
+        self.loopback, self.known, self.tls = r.number(U8), r.number(U8), r.number(U8)
         self.version, self.cipher, self.sni = r.bytes(), r.bytes(), r.bytes()
         self.exporter, self.end_point = r.bytes(), r.bytes()
         self.take(fd)
