@@ -42,6 +42,8 @@ OPTIONS = {'checkpoint_time': '100 ms', 'flag_sync': '100 ms', 'checkpoint_bytes
            'journal_segment': '1 MiB', 'journal_segments': '2', 'send_private': 'yes', 'retry_first': '1 s',
            'conn_client_max': '1000'}
 KILLED = 'killed by signal 9'
+# Not before something was idle for a while.
+SLOW = ('store.close.recorded', 'spool.clean.copying')
 # Never reached by a whole server, and why; tests/unit kills there (crash_test.c of store and spool).
 ELSEWHERE = {
     'store.abandon.': 'needs an fdatasync that fails',
@@ -183,8 +185,8 @@ class Case:
             if self.start_armed() or not self.is_hit():
                 self.round()
                 self.wait_hit(0.3)
-                if self.label == 'store.close.recorded':
-                    time.sleep(2.5)
+                if self.label in SLOW:
+                    self.wait_hit(3)
                     self.is_hit_leaving()
             if self.hit:
                 return
