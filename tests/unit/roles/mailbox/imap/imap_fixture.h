@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "proto/mime/charset_table.h"
 #include "roles/mailbox/imap/digest.h"
 #include "roles/mailbox/imap/search_cache.h"
 #include "roles/mailbox/imap/session.h"
@@ -85,7 +86,7 @@ static inline int fixture_open(void **state, bool digests, uint64_t quota)
 	assert_true(f->dir >= 0);
 	f->key.generation = 1;
 	memset(f->key.key, 0x5a, sizeof(f->key.key));
-	digest_maker_init(&f->digest, NULL);
+	digest_maker_init(&f->digest, &mime_table_converter);
 	search_cache_init(&f->search_cache);
 	config = (struct store_config){ .account = 7,
 					.quota_bytes = quota,
@@ -96,6 +97,7 @@ static inline int fixture_open(void **state, bool digests, uint64_t quota)
 						  .account = VIEW("user@example.test"),
 						  .mono_ms = fixture_mono,
 						  .wall = fixture_wall,
+						  .converter = &mime_table_converter,
 						  .search_cache = &f->search_cache };
 	buf_init(&f->heard, (size_t)1 << 28);
 	*state = f;

@@ -50,6 +50,29 @@ static void searches(void **state)
 	imap_session_free(&s);
 }
 
+/* In the words of the client, whatever the sender's charset was; from the columns and from the octets. */
+static void charsets(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_session *s = session_open(f);
+
+	append(f, s, "INBOX", "",
+	       "Subject: =?gb2312?B?xOO6ww==?=\r\nContent-Type: text/plain; charset=koi8-r\r\n"
+	       "Content-Transfer-Encoding: 8bit\r\n\r\n\xe4\xc1\r\n");
+	append(f, s, "INBOX", "",
+	       "Subject: =?iso-2022-jp?B?GyRCRnxLXBsoQg==?=\r\n"
+	       "From: =?windows-1251?Q?=C4=E0?= <a@example.test>\r\n\r\nx\r\n");
+	talk(f, s, "a SELECT INBOX\r\n");
+	talk(f, s, "a ENABLE UTF8=ACCEPT\r\n");
+	for (int i = 0; i < 2; i++) { /* the second time out of the cache */
+		assert_talk(f, s, "a SEARCH SUBJECT \"你好\"\r\n", "** SEARCH 1\r\na OK *\r\n");
+		assert_talk(f, s, "a SEARCH SUBJECT \"日本\"\r\n", "** SEARCH 2\r\na OK *\r\n");
+		assert_talk(f, s, "a SEARCH FROM \"дА\"\r\n", "** SEARCH 2\r\na OK *\r\n");
+		assert_talk(f, s, "a SEARCH BODY \"ДА\"\r\n", "** SEARCH 1\r\na OK *\r\n");
+	}
+	imap_session_free(&s);
+}
+
 /* What needs kept columns. */
 static void kept_columns(void **state)
 {
@@ -167,6 +190,8 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 		TEST(searches),
 		cmocka_unit_test_setup_teardown(searches, fixture_setup_bare, fixture_teardown),
+		TEST(charsets),
+		cmocka_unit_test_setup_teardown(charsets, fixture_setup_bare, fixture_teardown),
 		TEST(kept_columns),
 		TEST(a_long_search_ends),
 		TEST(searches_share_the_process),
