@@ -17,6 +17,7 @@
 
 enum {
 	QUIET_TRIM_MS = 3000, /* without work for so long: give back memory */
+	COMPACT_DUE = 32 * 1024 * 1024, /* octets that nothing refers to: half a pack */
 	STOP_FLUSH_MS = 1000, /* time for the last words to leave */
 	DELIVER_BATCH_MAX = 512,
 };

@@ -46,6 +46,23 @@ static void on_sync_timer(void *ctx)
 
 /* ---- leaving ---- */
 
+/* Give the room of expunged messages back, when nobody waits: it takes the time of copying what is left. */
+static void compact(struct mailbox *m)
+{
+	uint64_t freed = 0;
+	enum err err;
+
+	if (m->session_count > 0 || store_usage(m->store).dead_bytes < COMPACT_DUE)
+		return;
+	err = store_compact(m->store, &freed);
+	if (err)
+		LOG_WARNING("mailbox.compact", "cannot give the room of expunged messages back",
+			    LOG_UINT("account", m->account), LOG_ERR(err));
+	else if (freed > 0)
+		LOG_NOTICE("mailbox.compacted", "gave the room of expunged messages back",
+			   LOG_UINT("account", m->account), LOG_UINT("octets", freed));
+}
+
 /* Everything that comes back by itself when there is work. */
 static void give_back_memory(struct mailbox *m)
 {
@@ -53,6 +70,7 @@ static void give_back_memory(struct mailbox *m)
 	search_cache_clear(&m->search_cache);
 	deliver_trim(m);
 	digest_maker_trim(&m->digest);
+	compact(m);
 	if (store_trim(m->store))
 		LOG_WARNING("mailbox.trim", "cannot close an idle index",
 			    LOG_UINT("account", m->account));
