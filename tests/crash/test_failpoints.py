@@ -49,7 +49,6 @@ ELSEWHERE = {
     'store.abandon.': 'needs an fdatasync that fails',
     'store.pack.published': 'needs an fdatasync that fails',
     'spool.segment.abandoned': 'needs a write that fails',
-    'store.compact.': 'no role compacts packs yet',
 }
 
 
@@ -244,6 +243,17 @@ class Case:
             self.smtp((ANNA, BEN)[n % 2])
         self.it.wait_for(lambda: all(len(self.it.messages(a)) >= 3 for a in ACCOUNTS), 20, 'delivery')
 
+    def by_compaction(self):
+        """More than a pack, nearly all of it expunged; then quiet."""
+        self.it = self.make_instance(mailbox_idle='1 d')
+        self.start_armed()
+        reader = Reader(self.it, self.ledger, self.rng, ANNA)
+        uids = [reader.append(size=2500000) for _ in range(70)]
+        for key, uid in uids[3:]:
+            reader.expunge(key, uid, 'Archive')
+        reader.m.logout()
+        self.wait_hit(8)
+
     def reach(self):
         name = self.label.removeprefix('store.')
         if name in ('recover.wal-kept', 'recover.replayed', 'recover.numbers'):
@@ -255,6 +265,8 @@ class Case:
                        mailbox_idle='1 d')
         elif name.startswith('rebuild.'):
             self.after(self.drop_index, kill=False)
+        elif name.startswith('compact.'):
+            self.by_compaction()
         else:
             self.by_load()
 

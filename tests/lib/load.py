@@ -84,8 +84,8 @@ class Reader:
             return {}
         return {'validity': int(found.group(1)), 'uid': int(found.group(2))}
 
-    def append(self):
-        key, text = make_message(self.rng, self.address)
+    def append(self, size=None):
+        key, text = make_message(self.rng, self.address, size)
         self.select('Archive')
         uid = self.do(key, 'append', lambda: self.m.append('Archive', None, None, text), mailbox='Archive',
                       hash=fingerprint(text))
