@@ -67,19 +67,38 @@ void log_file_add(struct log_file *f, struct view line)
 	buf_add_char(&f->lines, '\n');
 }
 
+static uint64_t count_lines(struct view text)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++)
+		n += text.p[i] == '\n';
+	return n;
+}
+
 void log_file_flush(struct log_file *f)
 {
-	enum err err;
+	enum err err = OK;
 
 	if (f->lines.n == 0)
 		return;
-	if (f->fd < 0 || f->size >= f->max)
+	/* A file that could not be opened is no reason to move the others on once more. */
+	if (f->fd < 0)
+		err = open_current(f);
+	else if (f->size >= f->max)
 		rotate(f);
-	err = f->fd < 0 ? ERR_IO : file_write(f->fd, buf_view(&f->lines));
-	if (err)
-		f->lost++;
-	else
+	if (f->fd < 0)
+		err = ERR_IO;
+	if (!err)
+		err = file_write(f->fd, buf_view(&f->lines));
+	if (!err) {
 		f->size += f->lines.n;
+	} else {
+		f->lost += count_lines(buf_view(&f->lines));
+		/* What a full disk took of them: half a line would spoil the next one. */
+		if (f->fd >= 0 && calls()->ftruncate(f->fd, (off_t)f->size))
+			fd_close(&f->fd);
+	}
 	buf_clear(&f->lines);
 	buf_trim(&f->lines, 65536);
 }

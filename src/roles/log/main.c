@@ -28,6 +28,7 @@ struct log_role {
 	struct loop_defer flush;
 	int dir;
 	uint64_t records, dropped;
+	uint64_t lost_told; /* of file.lost */
 };
 
 static void write_line(struct log_role *l, struct view role, uint64_t id,
@@ -237,11 +238,29 @@ static void on_descriptor(struct role *role, void *ctx, struct view kind, struct
 		fd_close(&fd);
 }
 
+/* Writing works again: say how much is missing. */
+static void tell_lost(struct log_role *l)
+{
+	struct buf CLEANUP(buf_done) text = BUF_INIT(LOG_RECORD_TEXT_MAX);
+	struct log_record record = { .level = LOG_LEVEL_ERROR,
+				     .time_ms = clock_wall_ms(),
+				     .event = VIEW("log.lost") };
+
+	buf_addf(&text, "%llu events could not be written and are lost",
+		 (unsigned long long)(l->file.lost - l->lost_told));
+	l->lost_told = l->file.lost;
+	record.text = buf_view(&text);
+	write_line(l, VIEW("log"), 0, &record);
+}
+
 static void on_flush(void *ctx)
 {
 	struct log_role *l = ctx;
+	uint64_t lost = l->file.lost;
 
 	log_file_flush(&l->file);
+	if (l->file.lost == lost && lost > l->lost_told)
+		tell_lost(l);
 }
 
 static enum err on_start(struct role *role, void *ctx)

@@ -49,7 +49,10 @@ static enum err mbox_fill(struct imap_view *v)
 	return OK;
 }
 
-/* Messages from the store's mark on are \Recent, for the first session that learns of them. */
+/*
+ * Messages from the store's mark on are \Recent, for the first session that learns of them.  On a full disk
+ * the mark stays where it is, and the next session sees them as \Recent, too: reading goes on.
+ */
 static enum err recent_take(struct imap_session *s, uint32_t above)
 {
 	struct imap_view *v = &s->view;
@@ -59,7 +62,7 @@ static enum err recent_take(struct imap_session *s, uint32_t above)
 	if (!v->read_only) {
 		enum err err = store_recent_take(s->store, v->mailbox, &from);
 
-		if (err)
+		if (err && err != ERR_FULL)
 			return err;
 	}
 	if (from <= above)
