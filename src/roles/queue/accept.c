@@ -104,9 +104,9 @@ static void on_durable(void *ctx, enum err err)
 	/* smtp says at INFO that it accepted the message; saying it twice costs both roles work. */
 	if (log_wanted(LOG_LEVEL_DEBUG) && !open_message(q, m, &o))
 		LOG_DEBUG("queue.accepted", "took a message over", LOG_ID("trace", m->trace),
-			 LOG_ID("session", o->envelope.session),
-			 LOG_VIEW("from", o->envelope.sender), LOG_UINT("recipients", m->rcpt_n),
-			 LOG_UINT("size", o->body.n));
+			  LOG_ID("session", o->envelope.session),
+			  LOG_VIEW("from", o->envelope.sender), LOG_UINT("recipients", m->rcpt_n),
+			  LOG_UINT("size", o->body.n));
 	dispatch_message(q, m);
 }
 

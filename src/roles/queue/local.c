@@ -278,8 +278,9 @@ static void stored(struct queue *q, struct account *a, struct rcpt *r)
 	a->stored_n++;
 	q->figures.delivered++;
 	/* The mailbox has said so at INFO. */
-	LOG_DEBUG("queue.delivered", "a mailbox has the message", LOG_ID("trace", r->message->trace),
-		 LOG_VIEW("to", open_address(q, r)), LOG_UINT("account", a->id));
+	LOG_DEBUG("queue.delivered", "a mailbox has the message",
+		  LOG_ID("trace", r->message->trace), LOG_VIEW("to", open_address(q, r)),
+		  LOG_UINT("account", a->id));
 	outcome_settle(q, r->message);
 }
 
