@@ -4,6 +4,7 @@
 import os
 import re
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -18,7 +19,7 @@ LIMITS = {'bad_commands': 3, 'bad_commands_user': 4, 'mail_per_session': 5, 'unk
 TIMES = {'smtp_command_wait': '2 s', 'data_time': '6 s', 'data_rate_min': 1000, 'data_rate_window': '2 s', 'smtp_session_time': '9 s',
          'preauth_time': '3 s', 'greeting_delay': '1 s', 'loopback_limits': 'yes', 'rcpt_client_hour': 3, 'submit_rcpt_hour': 3}
 HOSTILE = {'mail_per_session': 1000, 'bad_commands': 1000, 'bad_commands_user': 1000, 'unknown_rcpt_delay': 100,
-           'unknown_rcpt_close': 1000, 'ban_failures': 1000, 'auth_tries': 100}
+           'unknown_rcpt_close': 1000, 'ban_failures': 1000, 'auth_tries': 100, 'memory_in_flight': '64 MiB', 'rcpt_client_hour': 1000000}
 
 
 def mx(it, source=None):
@@ -696,8 +697,67 @@ def log_in_names(it):
     it.events()
 
 
+def resident(it, role):
+    pid = [r['pid'] for r in it.json('status') if r['role'] == role][0]
+    return int(re.search(r'VmRSS:\s+(\d+)', open(f'/proc/{pid}/status').read())[1]) * 1024
+
+
+def held(it):
+    """Many clients that stop in the middle of a line, or of the header of a message: each costs no more than its budget."""
+    for _ in range(20):
+        mx(it).close()
+    before = resident(it, 'smtp-mx')
+    clients = [mx(it) for _ in range(200)]
+    for w in clients[:100]:
+        w.send(b'NOOP ' + b'x' * 4000)
+    for w in clients[100:]:
+        begin(w)
+        w.send(b'From: friend@elsewhere.test\r\nX: ' + b'x' * 900)
+    serves(it)
+    each = (resident(it, 'smtp-mx') - before) / len(clients)
+    assert each < 64 * 1024, f'{each:.0f} octets each'
+    for w in clients:
+        w.close()
+
+
+def memory_in_flight(it):
+    """All bodies together have a bound: who comes past it is told so, what was begun is finished."""
+    log = Log(it)
+    lines = b'x' * 998 + b'\r\n'
+    first, second = mx(it), mx(it)
+    begin(first, to=BEN)
+    first.send(letter(FRIEND, BEN, 'large') + lines * 40000)
+    begin(second, to=BEN)
+    second.send(letter(FRIEND, BEN, 'too much') + lines * 30000 + b'.\r\n')
+    second.expect(452, '4.3.1')
+    log.saw('smtp.refused', code=452, status='4.3.1')
+    first.send(b'.\r\n')
+    first.expect(250, '2.0.0')
+    second.command('NOOP', 250, '2.0.0')
+    send_message(second, letter(FRIEND, BEN, 'afterwards'), 250, '2.0.0', to=BEN)
+
+
+def rcpt_flood(it):
+    """Recipients without end: each is answered, none costs memory, and the log has one line about it."""
+    log = Log(it)
+    before = resident(it, 'smtp-mx')
+    w = mx(it)
+    w.command(f'MAIL FROM:<{FRIEND}>', 250, '2.1.0')
+    sender = threading.Thread(target=w.raw, args=(f'RCPT TO:<{ANNA}>\r\n'.encode() * 20000,))
+    sender.start()
+    for i in range(20000):
+        w.expect(250 if i < 100 else 452, '2.1.5' if i < 100 else '4.5.3')
+    sender.join()
+    log.saw('smtp.refused', code=452, status='4.5.3')
+    assert sum(r.get('code') == 452 for r in it.events('smtp.refused')[-10:]) <= 2
+    assert resident(it, 'smtp-mx') - before < 8 * 1024 * 1024
+    serves(it)
+
+
 def hostile():
     with Instance(options=HOSTILE) as it:
+        for test in (held, rcpt_flood, memory_in_flight):
+            report.run(test.__name__, test, it)
         for test in (behind_starttls, starttls_forgets, no_auth_in_clear, http, no_echo, vrfy, bdat_counting, author, bare_in_address,
                      line_injection, trace_is_whole, not_owned, log_in_names):
             report.run(test.__name__, test, it)

@@ -189,6 +189,7 @@ struct smtp_session {
 	uint32_t mail_n;
 	uint32_t unknown_n;
 	bool rcpt_refused; /* in this transaction */
+	bool too_many_told; /* in this transaction: rcpt_per_message was noted */
 	enum smtp_verdict noted; /* smtp_session_note; SMTP_V_OK: nothing */
 
 	/* The message being received. */

@@ -20,6 +20,7 @@ void session_transaction_end(struct smtp_session *s)
 	smtp_envelope_clear(&s->env);
 	s->mail = false;
 	s->rcpt_refused = false;
+	s->too_many_told = false;
 	s->bdat = false;
 	s->bdat_last = false;
 	s->bdat_told = false;
@@ -242,7 +243,9 @@ void session_rcpt(struct smtp_session *s, const struct smtp_command_row *row, st
 		return;
 	}
 	if (s->env.rcpt.n >= s->config->rcpt_per_message) {
-		session_note(s, SMTP_V_TOO_MANY_RCPT);
+		if (!s->too_many_told) /* who goes on and on does not fill the log */
+			session_note(s, SMTP_V_TOO_MANY_RCPT);
+		s->too_many_told = true;
 		session_reply(s, SMTP_V_TOO_MANY_RCPT);
 		return;
 	}

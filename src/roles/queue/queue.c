@@ -176,8 +176,10 @@ static bool is_disk_full(const struct queue *q)
 	reserve = (uint64_t)v.f_blocks / 100 * c->disk_reserve_percent * unit;
 	if (reserve < c->disk_reserve)
 		reserve = c->disk_reserve;
+	if ((uint64_t)v.f_bavail * unit < reserve)
+		return true;
 	/* Some file systems have no bound of inodes and say 0. */
-	return (uint64_t)v.f_bavail * unit < reserve || (v.f_files && v.f_favail < v.f_files / 100);
+	return v.f_files && v.f_favail < (uint64_t)v.f_files * c->inode_reserve_percent / 100;
 }
 
 void queue_check_full(struct queue *q)

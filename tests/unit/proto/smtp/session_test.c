@@ -87,6 +87,8 @@ static void test_note(void **state)
 	assert_int_equal(smtp_session_note(&d.session), SMTP_V_OK);
 	drive_feed(&d, VIEW("RCPT TO:<user2@here.test>\r\n"));
 	assert_int_equal(smtp_session_note(&d.session), SMTP_V_TOO_MANY_RCPT);
+	drive_feed(&d, VIEW("RCPT TO:<user2@here.test>\r\n"));
+	assert_int_equal(smtp_session_note(&d.session), SMTP_V_OK);
 	drive_feed(&d, VIEW("DATA\r\n"));
 	drive_feed(&d, VIEW("Subject: no author\r\n\r\n.\r\n"));
 	assert_int_equal(smtp_session_note(&d.session), SMTP_V_FROM_MISSING);
