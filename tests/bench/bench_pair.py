@@ -2,6 +2,7 @@
 """Posthold against Postfix and Dovecot, in the same run on the same machine.
 
     tests/bench/bench_pair.py [--quick] [--runs N] [--seconds S] [--only ROW]... [--side SIDE]... [--json FILE]
+                              [--profile DIR] [--keep]
 
 Every job is done by each server in turn, so that what disturbs the machine disturbs all; a row shows the
 medians of its runs.  Dovecot stands there twice, with Maildir and with sdbox: the better of the two counts.
@@ -9,11 +10,13 @@ A row in which any operation failed says so instead of a figure.  docs/internals
 to read the table.
 """
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,6 +28,7 @@ import jobs
 import pair
 import posthold
 import processes
+import profiles
 
 DOMAIN = 'example.test'
 SIDES = ('posthold', 'maildir', 'sdbox')
@@ -80,7 +84,7 @@ class Bench:
     def __init__(self, args):
         self.password = posthold.PASSWORD
         self.seconds, self.big, self.runs, self.quick = args.seconds, args.big, args.runs, args.quick
-        self.load = load_program()
+        self.load, self.profiles = load_program(), args.profile
         self.results = {}  # (row key, side): [value, ...]
         self.costs = {}    # (row key, side): [(operations, processes.Meter)]
         self.failures = {}  # (row key, side): why
@@ -116,7 +120,7 @@ class Bench:
             values, operations = job.run(self, side)
             meter = None
         else:
-            with processes.Meter(side.roots()) as meter:
+            with self.profile(job, side), processes.Meter(side.roots()) as meter:
                 values, operations, *own = job.run(self, side)
             meter = own[0] if own else meter
         for row in job.rows:
@@ -124,6 +128,11 @@ class Bench:
             if meter:
                 self.costs.setdefault((row.key, side.name), []).append((operations, meter))
         say(f'  {side.name}: ' + ', '.join(f'{row.key} {values[row.key]:.6g}' for row in job.rows))
+
+    def profile(self, job, side):
+        if not self.profiles:
+            return contextlib.nullcontext()
+        return profiles.Profile(self.profiles, job.rows[0].key, side)
 
     def do(self, job, sides):
         say(f'{job.rows[0].name}')
@@ -267,6 +276,7 @@ def arguments():
     parser.add_argument('--only', action='append', metavar='ROW', help='jobs with a row whose key or name has this in it')
     parser.add_argument('--side', action='append', choices=SIDES, help='only these')
     parser.add_argument('--json', metavar='FILE')
+    parser.add_argument('--profile', metavar='DIR', help='write there where processors spent their time (slower)')
     parser.add_argument('--keep', action='store_true', help='leave the folder for a look at its logs')
     args = parser.parse_args()
     args.runs = args.runs or (1 if args.quick else 3)
@@ -321,6 +331,10 @@ def fill(bench, sides, concerned):
                 bench.fail(job, side, f'filling: {e}')
 
 
+def stop_on_signal(number, _frame):
+    raise SystemExit(f'bench_pair: ended by signal {number}')
+
+
 def main():
     args = arguments()
     why = pair.missing()
@@ -328,10 +342,19 @@ def main():
     if why and any(name != 'posthold' for name in names):
         print(f'skip bench_pair: {why}')
         return 0
+    if args.profile:
+        why = profiles.missing()
+        os.makedirs(args.profile, exist_ok=True)
+        if why:
+            print(f'bench_pair: {why}', file=sys.stderr)
+            return 2
     if not os.path.exists(posthold.POSTHOLD):
         print(f'skip bench_pair: {posthold.POSTHOLD} is not built')
         return 0
     processes.become_reaper()
+    # Whatever ends it, the servers are ended too.  A shell starts background programs with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop_on_signal)
     wanted = [job for job in jobs.all_jobs(args.big)
               if not args.only or any(o in row.key or o in row.name for o in args.only for row in job.rows)]
     bench = Bench(args)
