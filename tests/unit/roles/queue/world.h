@@ -479,7 +479,7 @@ static inline void spin(struct world *w, int ms)
 /* ... until the condition holds, 5 s at most. */
 #define SPIN_UNTIL(w, condition)                                                                   \
 	do {                                                                                       \
-		for (int spins = 0; !(condition) && spins < 1000; spins++)                         \
+		for (int spins = 0; !(condition) && spins < 6000; spins++)                         \
 			spin((w), 5);                                                              \
 		assert_true(condition);                                                            \
 	} while (0)
