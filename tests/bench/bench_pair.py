@@ -2,7 +2,7 @@
 """Posthold against Postfix and Dovecot, in the same run on the same machine.
 
     tests/bench/bench_pair.py [--quick] [--runs N] [--seconds S] [--only ROW]... [--side SIDE]... [--json FILE]
-                              [--profile DIR] [--keep]
+                              [--markdown] [--profile DIR] [--keep]
 
 Every job is done by each server in turn, so that what disturbs the machine disturbs all; a row shows the
 medians of its runs.  Dovecot stands there twice, with Maildir and with sdbox: the better of the two counts.
@@ -242,7 +242,15 @@ class Line:
                 'best_pair': self.best, 'ratio': self.ratio, 'met': self.met, 'sides': self.sides}
 
 
-HEAD = ['row', 'unit', 'posthold', 'pair', 'best', 'ratio', 'target', 'met', 'cpu us', 'pair', 'peak MB', 'pair', 'others']
+HEAD = ['row', 'unit', 'posthold', 'pair', 'best', 'ratio', 'target', 'met', 'cpu us', 'pair', 'peak MB', 'pair',
+        'others']
+
+
+def print_markdown(lines):
+    for number, row in enumerate([HEAD] + [line.cells() for line in lines]):
+        print('| ' + ' | '.join(row) + ' |')
+        if number == 0:
+            print('|---|---' + '|---:' * (len(HEAD) - 2) + '|')
 
 
 def print_table(lines):
@@ -252,6 +260,9 @@ def print_table(lines):
         print('  '.join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip())
         if number == 0:
             print('  '.join('-' * w for w in widths))
+
+
+def print_failures(lines):
     for line in lines:
         for name, side in line.sides.items():
             if 'failed' in side:
@@ -273,9 +284,10 @@ def arguments():
     parser.add_argument('--runs', type=int, help='of each job on each side (default 3)')
     parser.add_argument('--seconds', type=float, help='length of a load (default 6)')
     parser.add_argument('--quick', action='store_true', help='one short run each: does it work?')
-    parser.add_argument('--only', action='append', metavar='ROW', help='jobs with a row whose key or name has this in it')
+    parser.add_argument('--only', action='append', metavar='ROW', help='jobs with this in the key or name of a row')
     parser.add_argument('--side', action='append', choices=SIDES, help='only these')
     parser.add_argument('--json', metavar='FILE')
+    parser.add_argument('--markdown', action='store_true', help='the table as it stands in the documentation')
     parser.add_argument('--profile', metavar='DIR', help='write there where processors spent their time (slower)')
     parser.add_argument('--keep', action='store_true', help='leave the folder for a look at its logs')
     args = parser.parse_args()
@@ -378,7 +390,8 @@ def main():
     lines = [Line(bench, row, names) for job in wanted for row in job.rows]
     print(f'{datetime.date.today()}, {before["processor"]}, {before["processors"]} processors, {pair.versions()}; '
           f'{args.runs} run(s) of {args.seconds:g} s; load average before {before["load_average"][0]:.1f}')
-    print_table(lines)
+    (print_markdown if args.markdown else print_table)(lines)
+    print_failures(lines)
     if args.json:
         with open(args.json, 'w') as f:
             json.dump({'date': str(datetime.date.today()), 'machine': before, 'pair': pair.versions(),

@@ -10,10 +10,12 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import processes
 
 SHOWN = 25
+START_SECONDS = 0.5  # until perf records
 SYSCALL = re.compile(r'__x64_sys_(\w+)')
 
 
@@ -43,6 +45,7 @@ class Profile:
     def __enter__(self):
         self.process = subprocess.Popen(['perf', 'record', '-q', '-a', '-g', '-F', '999', '-o', self.data],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(START_SECONDS)
         return self
 
     def __exit__(self, *exc):
