@@ -37,7 +37,9 @@ static void control(struct drive *d, uint8_t what)
 	case 4: d->hold_commit = !d->hold_commit; break;
 	case 5: d->begin = d->begin == SMTP_V_OK ? SMTP_V_STORAGE : SMTP_V_OK; break;
 	case 6: d->sink_full_after = d->sink_full_after ? 0 : 600; break;
-	default: break; /* only a cut */
+	default: /* only a cut, or the end of a handshake */
+		if (d->handshake && !d->closed)
+			drive_secured(d);
 	}
 	drive_turn(d);
 }

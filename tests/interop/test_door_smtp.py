@@ -87,6 +87,28 @@ def mail_per_session(it):
     log.saw('smtp.ended', code=421, why='Too many messages on one connection')
 
 
+def budget_outlives_starttls(it):
+    """What was used up in clear is used up under TLS: errors and messages."""
+    w = mx(it)
+    for _ in range(2):
+        w.command('NONSENSE', 500, '5.5.2')
+    w.starttls()
+    w.command('NONSENSE', 500, '5.5.2')
+    w.send('NONSENSE\r\n')
+    last_words(w, 421, '4.7.0')
+    w = mx(it)
+    for _ in range(3):
+        w.command(f'MAIL FROM:<{FRIEND}>', 250, '2.1.0')
+        w.command('RSET', 250, '2.0.0')
+    w.starttls()
+    w.command('EHLO client.test', 250)
+    for _ in range(2):
+        w.command(f'MAIL FROM:<{FRIEND}>', 250, '2.1.0')
+        w.command('RSET', 250, '2.0.0')
+    w.send(f'MAIL FROM:<{FRIEND}>\r\n')
+    last_words(w, 421, '4.7.0')
+
+
 def unknown_recipients(it):
     """Two at once, two after 5 s each, the fifth ends it; a foreign recipient counts likewise."""
     log = Log(it)
@@ -279,8 +301,8 @@ def limits():
 
 
 def one_by_one(it):
-    for test in (bad_commands, bad_commands_user, mail_per_session, smtp_line, smtp_auth_line, endless_line, message_size,
-                 message_size_chunks, message_far_too_big, message_line, header_block, header_fields, hops, rcpt_per_message):
+    for test in (bad_commands, bad_commands_user, mail_per_session, budget_outlives_starttls, smtp_line, smtp_auth_line, endless_line,
+                 message_size, message_size_chunks, message_far_too_big, message_line, header_block, header_fields, hops, rcpt_per_message):
         report.run(test.__name__, test, it)
 
 

@@ -40,6 +40,31 @@ void smtp_server_config_init(struct smtp_server_config *c, enum smtp_service ser
 	};
 }
 
+/* No greeting again, and what was used up stays so.   RFC 3207#4.2 */
+static void carry_take(struct smtp_session *s, const struct smtp_carry *c)
+{
+	s->phase = SMTP_PHASE_COMMAND;
+	s->bad_n = c->bad_n;
+	s->auth_failed_n = c->auth_failed_n;
+	s->mail_n = c->mail_n;
+	s->unknown_n = c->unknown_n;
+	s->session_end_ms = c->session_end_ms;
+	s->preauth_end_ms = c->preauth_end_ms;
+}
+
+struct smtp_carry smtp_session_carry(const struct smtp_session *s)
+{
+	ASSERT(s->request.action == SMTP_ASK_STARTTLS);
+	return (struct smtp_carry){
+		.bad_n = s->bad_n,
+		.auth_failed_n = s->auth_failed_n,
+		.mail_n = s->mail_n,
+		.unknown_n = s->unknown_n,
+		.session_end_ms = s->session_end_ms,
+		.preauth_end_ms = s->preauth_end_ms,
+	};
+}
+
 void smtp_session_init(struct smtp_session *s, const struct smtp_server_config *config,
 		       const struct smtp_peer *peer, const struct smtp_sink *sink)
 {
@@ -58,8 +83,9 @@ void smtp_session_init(struct smtp_session *s, const struct smtp_server_config *
 	buf_init(&s->id, ID_MAX);
 	buf_init(&s->refusal_text, REFUSAL_TEXT_MAX);
 	s->fresh = true;
-	if (peer->after_starttls)
-		s->phase = SMTP_PHASE_COMMAND;
+	if (peer->carry)
+		carry_take(s, peer->carry);
+	s->peer.carry = NULL;
 }
 
 static void message_abort(struct smtp_session *s)
@@ -220,10 +246,12 @@ static void delay_end(struct smtp_session *s)
 static void clock_start(struct smtp_session *s)
 {
 	s->fresh = false;
+	session_wait_command(s);
+	if (s->phase != SMTP_PHASE_GREETING)
+		return; /* behind STARTTLS: the connection's times go on */
 	s->session_end_ms = s->now_ms + s->config->session_time_ms;
 	s->preauth_end_ms = s->config->preauth_ms ? s->now_ms + s->config->preauth_ms : INT64_MAX;
-	session_wait_command(s);
-	if (s->phase == SMTP_PHASE_GREETING && !s->peer.no_greeting_wait && s->config->greeting_ms)
+	if (!s->peer.no_greeting_wait && s->config->greeting_ms)
 		s->delay_end_ms = s->now_ms + s->config->greeting_ms;
 }
 

@@ -84,13 +84,29 @@ struct smtp_server_config {
 /* Defaults for a service; the caller sets hostname, mechanisms and what is offered. */
 void smtp_server_config_init(struct smtp_server_config *c, enum smtp_service service);
 
+/*
+ * What a connection has used up, carried from the session before STARTTLS to the one behind it, so that TLS
+ * does not double a client's budget.  Numbers and times only: whatever the client said in clear, its EHLO name
+ * and mail included, is forgotten (RFC 3207#4.2).
+ */
+struct smtp_carry {
+	uint32_t bad_n; /* bad_commands */
+	uint32_t auth_failed_n; /* auth_tries */
+	uint32_t mail_n; /* mail_per_session */
+	uint32_t unknown_n; /* unknown_rcpt_delay, unknown_rcpt_close */
+	int64_t session_end_ms; /* smtp_session_time and */
+	int64_t preauth_end_ms; /* preauth_time, by the clock of smtp_session_clock */
+};
+
 /* The connection, as the role knows it.  Views must outlive the session. */
 struct smtp_peer {
 	struct view address; /* "192.0.2.1", "2001:db8::1"; empty: unknown */
 	struct view name; /* verified reverse name; empty: none */
 	bool tls; /* the stream is TLS from its first octet, or STARTTLS has been done */
 	struct view tls_text; /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384"; empty: unknown */
-	bool after_starttls; /* a new session on the same connection: no greeting */
+	/* The session before STARTTLS on the same connection: no greeting, budgets go on.  NULL: a new
+	 * connection.  Read by smtp_session_init only. */
+	const struct smtp_carry *carry;
 	bool no_greeting_wait; /* known client */
 };
 
@@ -225,6 +241,8 @@ struct smtp_session {
  */
 void smtp_session_init(struct smtp_session *s, const struct smtp_server_config *config,
 		       const struct smtp_peer *peer, const struct smtp_sink *sink);
+/* While STARTTLS is asked, before smtp_session_done: what the next session of the connection goes on from. */
+struct smtp_carry smtp_session_carry(const struct smtp_session *s);
 /* Free all; aborts an open message. */
 void smtp_session_done(struct smtp_session *s);
 

@@ -137,7 +137,7 @@ static void conn_speak(struct conn *c, int fd, bool after_starttls)
 		.address = view_str(c->ip_text),
 		.tls = c->tls,
 		.tls_text = view_str(c->tls_text),
-		.after_starttls = after_starttls,
+		.carry = after_starttls ? &c->carry : NULL,
 		.no_greeting_wait = c->known || !limited,
 	};
 	struct smtp_sink sink = { c, sink_write, sink_abort };
@@ -236,11 +236,12 @@ void conn_shutdown_all(struct smtp_role *r, uint64_t account)
 
 /* Turns. */
 
-/* Nothing of the clear session is left; octets that came too early end the connection.  RFC 3207#4.2 */
+/* Nothing of the clear session is left but what it has used up; octets that came too early end the connection.  RFC 3207#4.2 */
 static void conn_starttls(struct conn *c)
 {
 	struct session_starttls m = { .session = c->session };
 
+	c->carry = smtp_session_carry(&c->smtp);
 	smtp_session_done(&c->smtp);
 	c->speaking = false;
 	if (c->stream.in.n || !c->role->session || session_send_starttls(c->role->session, &m)) {

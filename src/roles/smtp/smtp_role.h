@@ -67,6 +67,7 @@ struct conn {
 	bool closing; /* the session ended; the last output leaves */
 	struct smtp_session smtp;
 	bool speaking; /* smtp is initialised */
+	struct smtp_carry carry; /* while handshaking: from the session in clear */
 	struct loop_timer timer;
 	struct message message;
 };

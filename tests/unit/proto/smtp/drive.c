@@ -51,6 +51,20 @@ void drive_start(struct drive *d)
 	drive_turn(d);
 }
 
+void drive_secured(struct drive *d)
+{
+	struct smtp_carry carry = smtp_session_carry(&d->session);
+
+	ASSERT(d->handshake);
+	d->handshake = false;
+	buf_clear(&d->waiting); /* what came in clear behind STARTTLS ended with that stream */
+	d->peer.tls = true;
+	d->peer.carry = &carry;
+	smtp_session_done(&d->session);
+	drive_start(d);
+	d->peer.carry = NULL;
+}
+
 void drive_done(struct drive *d)
 {
 	smtp_session_done(&d->session);

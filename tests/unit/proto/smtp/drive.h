@@ -36,6 +36,8 @@ void drive_init(struct drive *d, enum smtp_service service);
 /* Begin; config and peer may be changed before. */
 void drive_start(struct drive *d);
 void drive_done(struct drive *d);
+/* The handshake that was asked for is done: the session behind it. */
+void drive_secured(struct drive *d);
 /* Octets come from the client; turns run until nothing moves. */
 void drive_feed(struct drive *d, struct view bytes);
 /* Time passes. */

@@ -20,6 +20,7 @@ enum step_kind {
 	STEP_WAIT,
 	STEP_EOF,
 	STEP_STOP,
+	STEP_SECURED,
 	STEP_STATE,
 	STEP_SET
 };
@@ -134,6 +135,8 @@ static void directive(struct talk *t, size_t line, struct view text)
 		step_add(t, STEP_EOF, line);
 	} else if (view_eq(word, VIEW("stop"))) {
 		step_add(t, STEP_STOP, line);
+	} else if (view_eq(word, VIEW("secured"))) {
+		step_add(t, STEP_SECURED, line);
 	} else if (view_eq(word, VIEW("state"))) {
 		buf_add(&step_add(t, STEP_STATE, line)->text, args);
 	} else if (view_eq(word, VIEW("answer"))) {
@@ -340,9 +343,6 @@ static void settings_apply(struct drive *d, const struct talk *t)
 		if (view_eq(name, VIEW("tls"))) {
 			d->peer.tls = true;
 			d->peer.tls_text = VIEW("TLSv1.3 with cipher TLS_AES_128_GCM_SHA256");
-		} else if (view_eq(name, VIEW("after-starttls"))) {
-			d->peer.after_starttls = true;
-			d->peer.tls = true;
 		} else if (view_eq(name, VIEW("known-client"))) {
 			d->peer.no_greeting_wait = true;
 		} else {
@@ -401,6 +401,7 @@ static void step_run(struct drive *d, const struct talk *t, const struct step *s
 		smtp_session_shutdown(&d->session);
 		drive_turn(d);
 		break;
+	case STEP_SECURED: drive_secured(d); break;
 	case STEP_STATE: {
 		struct buf CLEANUP(buf_done) state = BUF_INIT(100);
 

@@ -532,6 +532,8 @@ static void test_starttls(void **state)
 
 	connect_as(SERVICE_SMTP, false);
 	send_text("EHLO c.test\r\n");
+	send_text("NONSENSE\r\n");
+	expect("500 5.5.2");
 	send_text("STARTTLS\r\n");
 	expect("220 2.0.0");
 	assert_int_equal(w.starttls, 1);
@@ -546,6 +548,13 @@ static void test_starttls(void **state)
 	expect("503 5.5.1"); /* EHLO is forgotten */
 	send_text("EHLO c.test\r\n");
 	assert_true(view_find(buf_view(&w.said), VIEW("250-STARTTLS")) == VIEW_NONE);
+	/* One error before, one behind, five are allowed: what was used up in clear stays so. */
+	for (int i = 0; i < 3; i++) {
+		send_text("NONSENSE\r\n");
+		expect("500 5.5.2");
+	}
+	send_text("NONSENSE\r\n");
+	expect("421 4.7.0");
 }
 
 static void test_starttls_injected(void **state)
