@@ -48,9 +48,42 @@ enum err name_domain(struct view text, struct buf *out)
 	return err;
 }
 
+/* Decoded and encoded again it is the same. */
+static bool label_is_idna(struct view label)
+{
+	char *from, *unicode = NULL;
+	uint8_t *to = NULL;
+	bool same;
+
+	if (!view_starts_nocase(label, VIEW("xn--")))
+		return true;
+	from = view_to_cstr(label);
+	same = from && idn2_to_unicode_8z8z(from, &unicode, 0) == IDN2_OK &&
+	       idn2_lookup_u8((const uint8_t *)unicode, &to,
+			      IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES) ==
+		       IDN2_OK &&
+	       view_eq_nocase(label, view_str((const char *)to));
+	idn2_free(to);
+	idn2_free(unicode);
+	free(from);
+	return same;
+}
+
+bool name_domain_is_idna(struct view a_label)
+{
+	while (a_label.n) {
+		struct view label;
+
+		a_label = view_cut(a_label, '.', &label);
+		if (!label_is_idna(label))
+			return false;
+	}
+	return true;
+}
+
 void name_domain_shown(struct view a_label, struct buf *out)
 {
-	char *from = view_to_cstr(a_label);
+	char *from = name_domain_is_idna(a_label) ? view_to_cstr(a_label) : NULL;
 	char *to = NULL;
 
 	if (from && idn2_to_unicode_8z8z(from, &to, 0) == IDN2_OK)

@@ -2,7 +2,9 @@
  * directory/name.h: the one spelling under which a domain or a local part is stored and found.
  *
  * Domains are A-labels in lower case (IDNA2008 with UTS 46, by libidn2), so that "Bücher.example" and
- * "xn--bcher-kva.example" are one.  Local parts compare by their key: full-width forms made narrow,
+ * "xn--bcher-kva.example" are one.  What begins with "xn--" is compared and routed as it is written and never
+ * decoded, so that no second name can come out of it; only a domain that is hosted here, or shown to people,
+ * must be the A-label of something (RFC 5890#2.3.2.1).  Local parts compare by their key: full-width forms made narrow,
  * lower case, NFC (the steps of UsernameCaseMapped, RFC 8265#3.3, that matter to mail; half-width kana
  * and bidirectional rules are left out).  Nothing is decoded before the address grammar has been
  * applied (proto/mime/address.h).
@@ -29,7 +31,9 @@ struct name {
 
 /* Append the A-label form.  ERR_SYNTAX, ERR_LIMIT. */
 MUST_USE enum err name_domain(struct view text, struct buf *out);
-/* Append the form for people, Unicode where it has one; the A-label itself where that fails. */
+/* Is each label that begins with "xn--" what its Unicode form is encoded to?   RFC 5891#5.4 */
+bool name_domain_is_idna(struct view a_label);
+/* Append the form for people, Unicode where it has one; as it is where it is not name_domain_is_idna. */
 void name_domain_shown(struct view a_label, struct buf *out);
 /* Append the key of a local part.  ERR_SYNTAX for invalid UTF-8 and control characters. */
 MUST_USE enum err name_local_key(struct view local, struct buf *out);

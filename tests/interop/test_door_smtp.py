@@ -632,6 +632,8 @@ SENDERS = (  # MAIL FROM:<...> on 25
     (b'a@vic tim.test', 501, '5.1.7'), (b'a@victim..test', 501, '5.1.7'), (b'a@-victim.test', 501, '5.1.7'),
     (b'a@' + b'x' * 64 + b'.test', 501, '5.1.7'), (b'a' * 65 + b'@victim.test', 501, '5.1.7'),
     (b'a@[300.0.0.1]', 501, '5.1.7'), ('a＠victim.test'.encode(), 501, '5.1.7'), (b'', 250, '2.1.0'),
+    (b'a@xn--a', 250, '2.1.0'), (b'a@xn--0.test', 250, '2.1.0'),  # as written, never decoded
+    (b'a@xn--evil-.test', 501, '5.1.7'),
     (b'"a b"@victim.test', 250, '2.1.0'), (b'a@[192.0.2.1]', 250, '2.1.0'), (b'a' * 64 + b'@victim.test', 250, '2.1.0'))
 RECIPIENTS = (  # RCPT TO:<...>: not well formed, or exactly this and nobody's
     (b'=?utf-8?q?v=40evil.test=3e=00?=w@example.test', 550, '5.1.1'), (b'"v@evil.test> X=1;y"@example.test', 550, '5.1.1'),

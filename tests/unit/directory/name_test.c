@@ -63,6 +63,37 @@ static void test_shown(void **state)
 	buf_clear(&out);
 	name_domain_shown(VIEW("example.org"), &out);
 	assert_string_equal(buf_cstr(&out), "example.org");
+	/* It would decode to evil.test: two names must not look like one. */
+	buf_clear(&out);
+	name_domain_shown(VIEW("xn--evil-.test"), &out);
+	assert_string_equal(buf_cstr(&out), "xn--evil-.test");
+}
+
+/* What begins with xn-- and is no A-label stays as written in an address, but cannot be hosted. */
+static void test_a_labels(void **state)
+{
+	static const struct {
+		const char *name;
+		bool idna;
+	} rows[] = {
+		{ "example.org", true },	   { "xn--bcher-kva.example", true },
+		{ "XN--BCHER-KVA.example", true }, { "mail.xn--bcher-kva.example", true },
+		{ "ab--cd.example", true },	   { "xn--a", false },
+		{ "xn--0.test", false },	   { "xn--bcher-kvb.xn--a.example", false },
+		{ "xn--ls8h.test", false }, /* no letter of IDNA2008 */
+	};
+
+	(void)state;
+	assert_false(name_domain_is_idna(VIEW("xn--.test")));
+	assert_false(name_domain_is_idna(VIEW("xn--evil-.test"))); /* letters alone */
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct view name = view_str(rows[i].name);
+		struct buf CLEANUP(buf_done) out = BUF_INIT(ADDRESS_DOMAIN_MAX);
+
+		assert_int_equal(name_domain_is_idna(name), rows[i].idna);
+		assert_int_equal(name_domain(name, &out), OK);
+		assert_true(view_eq_nocase(buf_view(&out), name));
+	}
 }
 
 static void test_local_keys(void **state)
@@ -133,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_domains),
 		cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_a_labels),
 		cmocka_unit_test(test_local_keys),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_nothing_is_decoded_into_structure),

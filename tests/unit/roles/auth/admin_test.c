@@ -21,6 +21,8 @@ static void test_domains(void **state)
 				       NULL),
 			 OK);
 	assert_true(text_has(f, "MX record"));
+	assert_int_equal(fixture_admin(f, "domain.add", "domain", "xn--a.example", NULL),
+			 ERR_SYNTAX);
 	assert_int_equal(fixture_admin(f, "domain.add", "domain", "xn--bcher-kva.example", NULL),
 			 ERR_EXISTS);
 	assert_int_equal(fixture_admin(f, "domain.add", "domain", "a b", NULL), ERR_SYNTAX);
