@@ -4,6 +4,7 @@
 #include "sys/ipc.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -508,7 +509,19 @@ static void on_ready(void *ctx, unsigned events)
 
 /* ---- blocking ---- */
 
-enum err ipc_send_blocking(int fd, uint16_t type, struct view body, int pass_fd)
+static enum err wait_until(int fd, unsigned events, int64_t end_ms)
+{
+	int64_t left;
+
+	if (end_ms == INT64_MAX)
+		return fd_wait(fd, events, -1);
+	left = end_ms - clock_mono_ms();
+	if (left <= 0)
+		return ERR_TIMEOUT;
+	return fd_wait(fd, events, left < INT_MAX ? (int)left : INT_MAX);
+}
+
+enum err ipc_send_until(int fd, uint16_t type, struct view body, int pass_fd, int64_t end_ms)
 {
 	struct buf CLEANUP(buf_done) packet = BUF_INIT(IPC_PACKET_MAX);
 	char header[IPC_HEADER];
@@ -524,13 +537,18 @@ enum err ipc_send_blocking(int fd, uint16_t type, struct view body, int pass_fd)
 		err = packet_send(fd, buf_view(&packet), pass_fd);
 		if (err != ERR_AGAIN)
 			break;
-		err = fd_wait(fd, LOOP_WRITE, -1);
+		err = wait_until(fd, LOOP_WRITE, end_ms);
 	}
 	return err;
 }
 
-enum err ipc_recv_blocking(int fd, struct buf *room, uint16_t *ret_type, struct view *ret_body,
-			   int *ret_fd)
+enum err ipc_send_blocking(int fd, uint16_t type, struct view body, int pass_fd)
+{
+	return ipc_send_until(fd, type, body, pass_fd, INT64_MAX);
+}
+
+enum err ipc_recv_until(int fd, struct buf *room, uint16_t *ret_type, struct view *ret_body,
+			int *ret_fd, int64_t end_ms)
 {
 	enum err err;
 	size_t n;
@@ -544,7 +562,7 @@ enum err ipc_recv_blocking(int fd, struct buf *room, uint16_t *ret_type, struct 
 	if (!at)
 		return ERR_NOMEM;
 	while ((err = packet_recv(fd, at, IPC_PACKET_MAX, &n, &got)) == ERR_AGAIN) {
-		err = fd_wait(fd, LOOP_READ, -1);
+		err = wait_until(fd, LOOP_READ, end_ms);
 		if (err)
 			return err;
 	}
@@ -561,52 +579,8 @@ enum err ipc_recv_blocking(int fd, struct buf *room, uint16_t *ret_type, struct 
 	return OK;
 }
 
-/* ---- fields ---- */
-
-uint64_t ipc_read_uint(struct ipc_reader *r, size_t octets)
+enum err ipc_recv_blocking(int fd, struct buf *room, uint16_t *ret_type, struct view *ret_body,
+			   int *ret_fd)
 {
-	uint64_t v = 0;
-
-	if (r->err || r->body.n - r->at < octets) {
-		r->err = r->err ? r->err : ERR_SYNTAX;
-		return 0;
-	}
-	for (size_t i = 0; i < octets; i++)
-		v |= (uint64_t)view_at(r->body, r->at + i) << (8 * i);
-	r->at += octets;
-	return v;
-}
-
-struct view ipc_read_bytes(struct ipc_reader *r, size_t max)
-{
-	size_t n = (size_t)ipc_read_uint(r, max > UINT16_MAX ? 4 : 2);
-	struct view v;
-
-	if (!r->err && n > max)
-		r->err = ERR_LIMIT;
-	if (!r->err && r->body.n - r->at < n)
-		r->err = ERR_SYNTAX;
-	if (r->err)
-		return VIEW_EMPTY;
-	v = view_part(r->body, r->at, n);
-	r->at += n;
-	return v;
-}
-
-void ipc_write_uint(struct buf *b, uint64_t v, size_t octets)
-{
-	char room[8];
-
-	num_put64(room, v);
-	buf_add(b, view_of(room, octets));
-}
-
-void ipc_write_bytes(struct buf *b, struct view v, size_t max)
-{
-	if (v.n > max) {
-		b->err = b->err ? b->err : ERR_LIMIT;
-		return;
-	}
-	ipc_write_uint(b, v.n, max > UINT16_MAX ? 4 : 2);
-	buf_add(b, v);
+	return ipc_recv_until(fd, room, ret_type, ret_body, ret_fd, INT64_MAX);
 }

@@ -90,6 +90,11 @@ void ipc_chan_flush(struct ipc_chan *c);
 MUST_USE enum err ipc_send_blocking(int fd, uint16_t type, struct view body, int pass_fd);
 MUST_USE enum err ipc_recv_blocking(int fd, struct buf *room, uint16_t *ret_type,
 				    struct view *ret_body, int *ret_fd);
+/* The same until end_ms of clock_mono_ms, then ERR_TIMEOUT; what can be done at once is done also past it. */
+MUST_USE enum err ipc_send_until(int fd, uint16_t type, struct view body, int pass_fd,
+				 int64_t end_ms);
+MUST_USE enum err ipc_recv_until(int fd, struct buf *room, uint16_t *ret_type,
+				 struct view *ret_body, int *ret_fd, int64_t end_ms);
 /* Two connected, non-blocking, close-on-exec ends. */
 MUST_USE enum err ipc_pair(int ret[2]);
 /* Two connected stream ends for the plain text of a session. */

@@ -33,7 +33,7 @@ enum tls_scheme {
 /* Who signs.  Lives as long as the keys that name it. */
 struct remote_signer {
 	/* Add the signature of input (the digest; for Ed25519 the data) to ret, whose max is
-	 * REMOTE_KEY_SIGNATURE_MAX.  May block. */
+	 * REMOTE_KEY_SIGNATURE_MAX.  May block for a few seconds. */
 	enum err (*sign)(void *ctx, uint32_t index, uint16_t scheme, struct view input,
 			 struct buf *ret);
 	void *ctx;

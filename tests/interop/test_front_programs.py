@@ -5,6 +5,7 @@ The test plays the supervisor, the roles behind front (smtp, login, send) and th
 """
 import json
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -216,9 +217,9 @@ class FrontTest(unittest.TestCase):
         self.addCleanup(ours.close)
         return Channel(ours)
 
-    def connect(self, service, **address):
+    def connect(self, service, seconds=5, **address):
         s = socket.create_connection(('127.0.0.1', self.ports[service]), 5, **address)
-        s.settimeout(5)
+        s.settimeout(seconds)
         self.addCleanup(s.close)
         return s
 
@@ -460,6 +461,32 @@ class FrontTest(unittest.TestCase):
         time.sleep(.2)
         client = self.tls(self.connect('imaps'), ssl.TLSVersion.TLSv1_2)
         self.assertIn('ECDSA', client.cipher()[0])
+
+    def test_keys_silent(self):
+        """A keys role that does not answer fails one handshake after 5 s, others at once, and nothing else."""
+        self.start(['smtp', 'imaps'])
+        self.tls(self.connect('imaps'))
+        self.accept(1)
+        os.kill(self.keys.process.pid, signal.SIGSTOP)
+        begin = time.monotonic()
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.tls(self.connect('imaps', seconds=10))
+        self.assertAlmostEqual(time.monotonic() - begin, 5, delta=1)
+        begin = time.monotonic()
+        for _ in range(3):
+            with self.assertRaises((ssl.SSLError, ConnectionError)):
+                self.tls(self.connect('imaps'))
+        clear = self.connect('smtp')
+        session = self.accept()
+        clear.sendall(b'hello')
+        self.assertEqual(session.stream.recv(100), b'hello')
+        self.assertLess(time.monotonic() - begin, 2)
+        self.assertEqual(self.front.status()['tls_failed'], 4)
+        os.kill(self.keys.process.pid, signal.SIGCONT)
+        time.sleep(.3)
+        self.tls(self.connect('imaps'))
+        self.accept(1)
+        self.assertEqual(self.keys.status()['signatures'], 3)
 
     def test_large_transfer(self):
         self.start(['imaps'])

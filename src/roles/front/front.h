@@ -64,6 +64,7 @@ struct keys_client {
 	bool complete; /* chains holds a whole list */
 	bool asked; /* a list is on its way */
 	bool again; /* and is out of date already */
+	bool owed; /* an answer is too late: no more is asked until it came */
 };
 
 /* An accepted connection. */

@@ -4,10 +4,16 @@
  * A signature is awaited in the middle of a handshake, with blocking calls: it takes less time than
  * leaving the handshake and coming back to it.  Everything else that arrives on the way (a new list) is
  * put aside for the end of the turn.
+ *
+ * A keys role that does not answer costs all connections KEYS_ANSWER_MS, once: that handshake fails, and
+ * those that follow fail at once until the late answer has come.
  */
 #include "front.h"
 #include "ipc/tls_keys.h"
+#include "sys/clock.h"
 #include "sys/file.h"
+
+enum { KEYS_ANSWER_MS = 5000 }; /* a signature, and room for a question */
 
 static void drop_channel(struct keys_client *k)
 {
@@ -35,7 +41,8 @@ static enum err request_list(struct keys_client *k)
 	forget_list(k);
 	k->asked = true;
 	k->again = false;
-	return ipc_send_blocking(k->fd, TLS_KEYS_LIST, VIEW_EMPTY, -1);
+	return ipc_send_until(k->fd, TLS_KEYS_LIST, VIEW_EMPTY, -1,
+			      clock_mono_ms() + KEYS_ANSWER_MS);
 }
 
 static enum err take_certificate(struct keys_client *k, struct view body)
@@ -55,7 +62,17 @@ static enum err take_certificate(struct keys_client *k, struct view body)
 	return buf_err(to);
 }
 
-/* Whatever is no signature. */
+/* The answer to a question that was given up. */
+static enum err take_late(struct keys_client *k)
+{
+	if (!k->owed)
+		return ERR_PEER;
+	k->owed = false;
+	LOG_NOTICE("front.keys_back", "the keys role answers again");
+	return OK;
+}
+
+/* Whatever is no signature that is waited for. */
 static enum err take_other(struct keys_client *k, uint16_t type, struct view body)
 {
 	switch (type) {
@@ -68,15 +85,17 @@ static enum err take_other(struct keys_client *k, uint16_t type, struct view bod
 		loop_defer_add(&k->rebuild);
 		return OK;
 	case TLS_KEYS_CHANGED: return request_list(k);
+	case TLS_KEYS_SIGNATURE: return take_late(k);
 	default: return ERR_PEER;
 	}
 }
 
-/* One message.  The views of *ret_body are borrowed until the next. */
-static enum err receive(struct keys_client *k, uint16_t *ret_type, struct view *ret_body)
+/* One message, by end_ms.  The views of *ret_body are borrowed until the next. */
+static enum err receive(struct keys_client *k, int64_t end_ms, uint16_t *ret_type,
+			struct view *ret_body)
 {
 	int CLEANUP(fd_close) fd = -1;
-	enum err err = ipc_recv_blocking(k->fd, &k->packet, ret_type, ret_body, &fd);
+	enum err err = ipc_recv_until(k->fd, &k->packet, ret_type, ret_body, &fd, end_ms);
 
 	return !err && fd >= 0 ? ERR_PEER : err;
 }
@@ -94,8 +113,10 @@ static void on_ready(void *ctx, unsigned events)
 	struct keys_client *k = ctx;
 	uint16_t type;
 	struct view body;
-	enum err err = receive(k, &type, &body);
+	enum err err = receive(k, clock_mono_ms(), &type, &body);
 
+	if (err == ERR_TIMEOUT)
+		return; /* it was read in the course of a handshake */
 	if (!err)
 		err = take_other(k, type, body);
 	if (err)
@@ -126,13 +147,13 @@ static void on_rebuild(void *ctx)
 	front_listen(f);
 }
 
-static enum err send_request(struct keys_client *k, const struct tls_keys_sign *m)
+static enum err send_request(struct keys_client *k, const struct tls_keys_sign *m, int64_t end_ms)
 {
 	struct buf CLEANUP(buf_done) body = BUF_INIT(IPC_BODY_MAX);
 
 	tls_keys_sign_encode(&body, m);
 	return buf_err(&body) ? buf_err(&body)
-			      : ipc_send_blocking(k->fd, TLS_KEYS_SIGN, buf_view(&body), -1);
+			      : ipc_send_until(k->fd, TLS_KEYS_SIGN, buf_view(&body), -1, end_ms);
 }
 
 static enum err take_signature(struct view body, uint32_t tag, struct buf *ret)
@@ -148,13 +169,16 @@ static enum err take_signature(struct view body, uint32_t tag, struct buf *ret)
 	return buf_err(ret);
 }
 
-static enum err await_signature(struct keys_client *k, uint32_t tag, struct buf *ret)
+static enum err await_signature(struct keys_client *k, uint32_t tag, int64_t end_ms,
+				struct buf *ret)
 {
 	for (;;) {
 		uint16_t type;
 		struct view body;
-		enum err err = receive(k, &type, &body);
+		enum err err = receive(k, end_ms, &type, &body);
 
+		if (err == ERR_TIMEOUT)
+			k->owed = true;
 		if (!err && type == TLS_KEYS_SIGNATURE)
 			return take_signature(body, tag, ret);
 		if (!err)
@@ -170,11 +194,21 @@ static enum err sign(void *ctx, uint32_t index, uint16_t scheme, struct view inp
 	struct tls_keys_sign m = {
 		.tag = ++k->tag, .index = index, .scheme = scheme, .input = input
 	};
-	enum err err = k->fd >= 0 ? send_request(k, &m) : ERR_PEER;
+	int64_t end_ms = clock_mono_ms() + KEYS_ANSWER_MS;
+	enum err err;
 
+	if (k->fd < 0)
+		return ERR_PEER;
+	if (k->owed)
+		return ERR_TIMEOUT;
+	err = send_request(k, &m, end_ms);
 	if (!err)
-		err = await_signature(k, m.tag, ret);
-	if (err && err != ERR_CRYPTO && k->fd >= 0)
+		err = await_signature(k, m.tag, end_ms, ret);
+	if (err == ERR_TIMEOUT)
+		LOG_ERROR("front.keys_silent",
+			  "the keys role does not answer: TLS handshakes fail until it does",
+			  LOG_UINT("seconds", KEYS_ANSWER_MS / 1000));
+	else if (err && err != ERR_CRYPTO)
 		fail(k, err);
 	return err;
 }
@@ -198,6 +232,7 @@ void front_keys_take(struct front *f, int fd)
 	drop_channel(k);
 	k->fd = fd;
 	k->asked = false;
+	k->owed = false;
 	loop_io_init(&k->io, role_loop(f->role), fd, on_ready, k);
 	loop_io_want(&k->io, LOOP_READ);
 	err = request_list(k);

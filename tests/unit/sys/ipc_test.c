@@ -12,6 +12,7 @@
 #include "ipc/deliver.h"
 #include "ipc/lifecycle.h"
 #include "ipc/route.h"
+#include "sys/clock.h"
 #include "sys/ipc.h"
 
 struct end {
@@ -330,6 +331,32 @@ static void blocking_messages_carry_a_descriptor(void **state)
 	close(pair[1]);
 }
 
+/* A peer that never answers, and one that never reads. */
+static void blocking_ends_in_time(void **state)
+{
+	struct buf CLEANUP(buf_done) room = BUF_INIT(IPC_PACKET_MAX);
+	int pair[2], got = -1;
+	struct view body;
+	uint16_t type;
+	int64_t begin = clock_mono_ms();
+	enum err err;
+
+	assert_int_equal(ipc_pair(pair), OK);
+	assert_int_equal(ipc_recv_until(pair[1], &room, &type, &body, &got, begin + 50),
+			 ERR_TIMEOUT);
+	assert_true(clock_mono_ms() - begin >= 50);
+	do
+		err = ipc_send_until(pair[0], 5, VIEW("hello"), -1, begin + 100);
+	while (!err);
+	assert_int_equal(err, ERR_TIMEOUT);
+	assert_true(clock_mono_ms() - begin >= 100);
+	/* What is there already is taken, however late. */
+	assert_int_equal(ipc_recv_until(pair[1], &room, &type, &body, &got, begin), OK);
+	assert_view(body, "hello");
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void lists_are_counted_and_bounded(void **state)
 {
 	struct route_targets_are_targets items[ROUTE_TARGETS_ARE_TARGETS_MAX + 1] = { 0 };
@@ -372,6 +399,7 @@ int main(void)
 		cmocka_unit_test(the_end_of_a_peer_closes_nothing_else),
 		cmocka_unit_test(a_slow_peer_fills_the_queue_to_its_mark),
 		cmocka_unit_test(blocking_messages_carry_a_descriptor),
+		cmocka_unit_test(blocking_ends_in_time),
 		cmocka_unit_test(lists_are_counted_and_bounded),
 	};
 
