@@ -92,13 +92,22 @@ static void qp_escape(struct mime_encoder *e, uint8_t c, struct buf *out)
 	qp_put(e, view_of(room, 3), out);
 }
 
+/*
+ * RFC 2049#3: a line must not begin with "." or "From ".  Nor with "-" behind a soft break: that could
+ * make a delimiter of a multipart out of text that was none.
+ */
+static bool qp_is_unfit_start(const struct mime_encoder *e, uint8_t c)
+{
+	bool soft = e->column + 1 > MIME_ENCODED_LINE - 1;
+
+	return ((soft || e->column == 0) && (c == '.' || c == 'F')) || (soft && c == '-');
+}
+
 static void qp_char(struct mime_encoder *e, uint8_t c, struct buf *out)
 {
-	/* RFC 2049#3: a line must not begin with "." or "From "; after a soft break neither. */
-	bool at_start = e->column == 0 || e->column + 1 > MIME_ENCODED_LINE - 1;
 	char plain = (char)c;
 
-	if ((ascii_is_print(c) || c == '\t') && c != '=' && !(at_start && (c == '.' || c == 'F')))
+	if ((ascii_is_print(c) || c == '\t') && c != '=' && !qp_is_unfit_start(e, c))
 		qp_put(e, view_of(&plain, 1), out);
 	else
 		qp_escape(e, c, out);
