@@ -168,6 +168,8 @@ static const struct ipc_ops ops = { on_message, on_closed, on_drained };
 
 void log_to_channel(struct loop *loop, int fd)
 {
+	if (state.chan) /* what was said in this turn of the loop */
+		ipc_chan_flush(state.chan);
 	ipc_chan_free(state.chan);
 	state.chan = NULL;
 	if (fd >= 0 && ipc_chan_new(loop, fd, &log_channel, IPC_CLIENT, &ops, NULL, &state.chan))

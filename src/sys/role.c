@@ -18,7 +18,6 @@ enum {
 	LIFECYCLE_FD = 3,
 	STATE_RUNNING = 1, /* lifecycle.ipc */
 	DIRS_MAX = 4,
-	STATUS_MAX = 15000,
 };
 
 struct role {
@@ -187,7 +186,7 @@ static enum err on_stop(void *ctx, const struct lifecycle_stop *m)
 static enum err on_query(void *ctx, const struct lifecycle_query *m)
 {
 	struct role *role = ctx;
-	struct buf CLEANUP(buf_done) json = BUF_INIT(STATUS_MAX);
+	struct buf CLEANUP(buf_done) json = BUF_INIT(LIFECYCLE_STATUS_JSON_MAX);
 	struct lifecycle_status answer = { .tag = m->tag };
 
 	buf_add_str(&json, "{");

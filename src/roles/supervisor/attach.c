@@ -247,23 +247,30 @@ static void replace(struct supervisor *sup, int fd, const struct ipc_channel *ch
 			  LOG_STR("channel", channel->name));
 }
 
+static void make_slots(struct supervisor *sup)
+{
+	struct waiting *all;
+
+	if (sup->attach_state)
+		return;
+	all = calloc(WAITING_MAX, sizeof(*all));
+	ASSERT(all);
+	for (size_t i = 0; i < WAITING_MAX; i++) {
+		all[i].sup = sup;
+		all[i].fd = -1;
+	}
+	sup->attach_state = all;
+}
+
 void attach_take(struct supervisor *sup, int fd)
 {
-	if (!sup->attach_state) {
-		struct waiting *all = calloc(WAITING_MAX, sizeof(*all));
-
-		ASSERT(all);
-		for (size_t i = 0; i < WAITING_MAX; i++) {
-			all[i].sup = sup;
-			all[i].fd = -1;
-		}
-		sup->attach_state = all;
-	}
+	make_slots(sup);
 	replace(sup, fd, &attach_channel, IPC_SERVER, &attach_ipc, &sup->attach);
 }
 
 void redeem_take(struct supervisor *sup, int fd)
 {
+	make_slots(sup);
 	replace(sup, fd, &redeem_channel, IPC_CLIENT, &redeem_ipc, &sup->redeem);
 }
 

@@ -2,13 +2,12 @@
  * roles/supervisor/mailbox.c: one process per active account.
  *
  * Started by the first session or delivery, ended when it says that it is idle and nothing is on its
- * way to it.  Wishes that arrive while one is leaving wait for its successor.
+ * way to it.  While one is leaving, or has just died, wishes are refused with ERR_BUSY: who has them
+ * tries again and gets its successor.
  */
 #include "supervisor.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include <signal.h>
 
 #include "ipc/account_key.h"
 #include "ipc/lifecycle.h"
@@ -19,7 +18,6 @@ struct mailbox {
 	struct process process;
 	uint64_t account;
 	uint32_t check_tag; /* of the administrator's request; 0: none */
-	bool again; /* somebody wants it while it leaves */
 	int64_t not_before_ms;
 };
 
@@ -85,6 +83,8 @@ static enum err mailbox_start(struct supervisor *sup, struct mailbox *m)
 		err = wire_log(sup, &m->process, m->account);
 	if (!err)
 		err = process_go(&m->process);
+	if (err) /* it would wait for the rest for ever */
+		kill(m->process.pid, SIGKILL);
 	return err;
 }
 
@@ -116,10 +116,8 @@ static enum err mailbox_want(struct supervisor *sup, uint64_t account, struct ma
 		m = mailbox_new(sup, account);
 	if (!m)
 		return ERR_NOMEM;
-	if (m->process.state == PROCESS_LEAVING) {
-		m->again = true;
+	if (m->process.state == PROCESS_LEAVING)
 		return ERR_BUSY;
-	}
 	if (m->process.state == PROCESS_DOWN) {
 		if (clock_mono_ms() < m->not_before_ms)
 			return ERR_BUSY;
@@ -127,6 +125,9 @@ static enum err mailbox_want(struct supervisor *sup, uint64_t account, struct ma
 		if (err)
 			return err;
 	}
+	/* A dead process closes its channel before it is reaped. */
+	if (!m->process.lifecycle)
+		return ERR_BUSY;
 	*ret = m;
 	return OK;
 }

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "ipc/lifecycle.h"
 #include "sys/calls.h"
 #include "sys/clock.h"
@@ -19,10 +20,21 @@
 
 enum { LIFECYCLE_FD = 3, ARGUMENT_MAX = 64 };
 
+/* Words of a role that go into JSON as they are. */
+static bool is_plain(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (ascii_is_ctl(view_at(v, i)) || v.p[i] == '"' || v.p[i] == '\\')
+			return false;
+	return true;
+}
+
 static enum err on_ready(void *ctx, const struct lifecycle_ready *m)
 {
 	struct process *p = ctx;
 
+	if (!is_plain(m->sandbox) || !is_plain(m->weaker))
+		return ERR_PEER;
 	p->state = PROCESS_READY;
 	snprintf(p->sandbox, sizeof(p->sandbox), VIEW_FMT, VIEW_ARG(m->sandbox));
 	snprintf(p->weaker, sizeof(p->weaker), VIEW_FMT, VIEW_ARG(m->weaker));
@@ -34,8 +46,7 @@ static enum err on_ready(void *ctx, const struct lifecycle_ready *m)
 
 static enum err on_status(void *ctx, const struct lifecycle_status *m)
 {
-	admin_status_arrived(ctx, m->tag, m->json);
-	return OK;
+	return admin_status_arrived(ctx, m->tag, m->json);
 }
 
 static enum err on_idle(void *ctx, const struct lifecycle_idle *m)
@@ -277,20 +288,37 @@ static void describe_end(struct process *p, int status)
 			 WEXITSTATUS(status));
 }
 
+/* An end in order is no event; one by itself is an error, one in the middle of leaving a warning. */
+static void tell_end(const struct process *p, int status)
+{
+	bool leaving = p->state == PROCESS_LEAVING || p->sup->stopping;
+	struct log_field fields[] = {
+		LOG_STR("instance", p->row->name),
+		LOG_STR("how", p->last_end),
+		LOG_UINT("restarts", p->restarts),
+		LOG_UINT("account", p->mailbox ? mailbox_account(p->mailbox) : 0),
+	};
+	size_t count = ARRAY_LEN(fields) - !p->mailbox;
+
+	if (!leaving)
+		log_event(LOG_LEVEL_ERROR, "supervisor.role_ended",
+			  "a role ended by itself; it is started again", fields, count);
+	else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		log_event(LOG_LEVEL_WARNING, "supervisor.role_cut_short",
+			  "a role that was to end was killed or failed while it did", fields,
+			  count);
+}
+
 void process_ended(struct process *p, int status)
 {
 	bool stable = clock_mono_ms() - p->started_ms >= STABLE_MS;
-	bool wanted = p->state == PROCESS_LEAVING || p->sup->stopping;
 
 	describe_end(p, status);
+	tell_end(p, status);
 	p->pid = 0;
 	p->state = PROCESS_DOWN;
 	ipc_chan_free(p->lifecycle);
 	p->lifecycle = NULL;
-	if (!wanted)
-		LOG_ERROR("supervisor.role_ended", "a role ended by itself; it is started again",
-			  LOG_STR("instance", p->row->name), LOG_STR("how", p->last_end),
-			  LOG_UINT("restarts", p->restarts));
 	if (p->sup->stopping) {
 		supervisor_stop_step(p->sup);
 		return;

@@ -67,6 +67,7 @@ struct supervisor {
 	bool root;
 	bool ready_said;
 	bool stopping;
+	bool grace_over; /* stop_grace has passed and all but the log were killed */
 	enum phase phase;
 	struct loop_timer stop_timer;
 	struct loop_signal signals[3], child_signal;
@@ -152,13 +153,21 @@ void spawn_take(struct supervisor *sup, int fd);
 void admin_take(struct supervisor *sup, int fd);
 void admin_finding(struct process *p, struct view json);
 void admin_checked(struct process *p, enum err err, struct view text);
-void admin_status_arrived(struct process *p, uint32_t tag, struct view json);
+/* A role's counters: ERR_PEER when they are not what lifecycle.ipc says. */
+MUST_USE enum err admin_status_arrived(struct process *p, uint32_t tag, struct view json);
 
-/* main.c */
+/* whole.c */
+/* Read DATA/run/options.  What is wrong with them is told in why. */
+MUST_USE enum err supervisor_options(struct supervisor *sup, struct buf *why);
+/* Says "ready", once, when every role serves. */
 void supervisor_check_ready(struct supervisor *sup);
 MUST_USE enum err supervisor_reload(struct supervisor *sup, struct buf *why);
 void supervisor_stop(struct supervisor *sup);
 /* Part of an orderly end: go on to the next phase when nobody of this one is left. */
 void supervisor_stop_step(struct supervisor *sup);
+/* The stop timer's: who is left is killed. */
+void supervisor_grace_over(void *ctx);
+/* SIGKILL to every role. */
+void supervisor_kill(struct supervisor *sup);
 
 #endif
