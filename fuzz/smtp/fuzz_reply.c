@@ -11,7 +11,7 @@ static void read_all(struct view text, size_t step, struct buf *out)
 	struct smtp_reply_parser p;
 	enum err err = OK;
 
-	smtp_reply_parser_init(&p);
+	smtp_reply_parser_init(&p, SMTP_REPLY_LINE, SMTP_REPLY_LINES);
 	for (size_t at = 0; at < text.n && (!err || err == ERR_AGAIN);) {
 		struct smtp_reply r;
 		size_t used;

@@ -11,9 +11,11 @@ void smtp_client_init(struct smtp_client *c, const struct smtp_client_config *co
 		      int64_t mono_ms)
 {
 	int64_t session_ms = config->session_ms ? config->session_ms : SMTP_CLIENT_SESSION_MS;
+	size_t line = config->reply_line ? config->reply_line : SMTP_REPLY_LINE;
+	size_t lines = config->reply_lines ? config->reply_lines : SMTP_REPLY_LINES;
 
 	*c = (struct smtp_client){ .config = config, .now_ms = mono_ms };
-	smtp_reply_parser_init(&c->parser);
+	smtp_reply_parser_init(&c->parser, line, lines);
 	buf_init(&c->out, SMTP_CLIENT_OUTPUT_MAX);
 	c->tls = config->tls == SMTP_CLIENT_TLS_DONE;
 	c->session_end_ms = mono_ms + session_ms;

@@ -26,8 +26,7 @@ enum {
 	SMTP_CLIENT_OUTPUT_MAX = 128 * 1024, /* unwritten output; body octets stop at half of it */
 	SMTP_CLIENT_STAGE_MS = 5 * 60 * 1000, /* send_stage_time: wait for any reply */
 	SMTP_CLIENT_DOT_MS = 10 * 60 * 1000, /* ... for the one to the final dot */
-	SMTP_CLIENT_SESSION_MS = 2 * 60 * 60 * 1000, /* send_session_time */
-	SMTP_CLIENT_KEYWORDS_MAX = 64 /* capabilities read of one EHLO reply */
+	SMTP_CLIENT_SESSION_MS = 2 * 60 * 60 * 1000 /* send_session_time */
 };
 
 enum smtp_client_tls {
@@ -47,6 +46,8 @@ struct smtp_client_config {
 	int64_t stage_ms; /* 0: SMTP_CLIENT_STAGE_MS */
 	int64_t dot_ms;
 	int64_t session_ms;
+	size_t reply_line; /* octets of a line of a reply, with CRLF; 0: SMTP_REPLY_LINE */
+	size_t reply_lines; /* 0: SMTP_REPLY_LINES */
 };
 
 /* What EHLO offered. */

@@ -7,11 +7,11 @@
 #include "base/cursor.h"
 #include "proto/smtp/verdict.h"
 
-void smtp_reply_parser_init(struct smtp_reply_parser *p)
+void smtp_reply_parser_init(struct smtp_reply_parser *p, size_t line_max, size_t lines_max)
 {
-	*p = (struct smtp_reply_parser){ 0 };
+	*p = (struct smtp_reply_parser){ .line_max = line_max, .lines_max = lines_max };
 	buf_init(&p->raw, SMTP_REPLY_TOTAL);
-	buf_init(&p->line, SMTP_REPLY_LINE);
+	buf_init(&p->line, line_max);
 }
 
 void smtp_reply_parser_done(struct smtp_reply_parser *p)
@@ -52,7 +52,7 @@ static enum err line_take(struct smtp_reply_parser *p, struct view input, size_t
 
 	*ret_used = n;
 	p->total += n;
-	if (p->line.n + n > SMTP_REPLY_LINE || p->total > SMTP_REPLY_TOTAL)
+	if (p->line.n + n > p->line_max || p->total > SMTP_REPLY_TOTAL)
 		return ERR_LIMIT;
 	buf_add(&p->line, part);
 	if (buf_err(&p->line))
@@ -89,7 +89,7 @@ static enum err line_keep(struct smtp_reply_parser *p, bool *ret_last)
 
 	if (!code || (separator != ' ' && separator != '-') || (p->lines && code != p->code))
 		return ERR_SYNTAX;
-	if (++p->lines > SMTP_REPLY_LINES)
+	if (++p->lines > p->lines_max)
 		return ERR_LIMIT;
 	p->code = code;
 	buf_add(&p->raw, view_from(line, 4));

@@ -11,8 +11,8 @@
 #include "base/buf.h"
 
 enum {
-	SMTP_REPLY_LINE = 512, /* reply_line, with CRLF */
-	SMTP_REPLY_LINES = 64, /* reply_lines */
+	SMTP_REPLY_LINE = 512, /* default of reply_line, with CRLF */
+	SMTP_REPLY_LINES = 64, /* default of reply_lines */
 	SMTP_REPLY_TOTAL = 8192, /* reply_total, octets of one reply with all its CRLFs */
 	SMTP_REPLY_TEXT = 256 /* octets of remote text that are kept for people */
 };
@@ -29,6 +29,8 @@ struct smtp_reply {
 };
 
 struct smtp_reply_parser {
+	size_t line_max; /* octets with CRLF */
+	size_t lines_max;
 	struct buf raw; /* lines of the reply so far, without CRLF but each with one LF behind it */
 	struct buf line;
 	size_t lines;
@@ -38,7 +40,8 @@ struct smtp_reply_parser {
 	enum err failed; /* final */
 };
 
-void smtp_reply_parser_init(struct smtp_reply_parser *p);
+/* Limits as in the options reply_line and reply_lines; SMTP_REPLY_TOTAL holds whatever they say. */
+void smtp_reply_parser_init(struct smtp_reply_parser *p, size_t line_max, size_t lines_max);
 void smtp_reply_parser_done(struct smtp_reply_parser *p);
 /* Ready for the next reply; forgets a partial one. */
 void smtp_reply_parser_clear(struct smtp_reply_parser *p);

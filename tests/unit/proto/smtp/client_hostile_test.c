@@ -238,6 +238,39 @@ static void test_ends(void **state)
 	assert_int_equal(o.kind, SMTP_OUT_TEMP);
 }
 
+/* The limits of replies are the owner's, where it has some. */
+static void test_reply_limits(void **state)
+{
+	static const struct {
+		size_t line, lines;
+		enum smtp_client_end
+			end; /* of a connection whose greeting has 3 lines of 130 octets */
+	} rows[] = {
+		{ 0, 0, SMTP_END_LOST },       { 130, 3, SMTP_END_LOST },
+		{ 129, 3, SMTP_END_PROTOCOL }, { 130, 2, SMTP_END_PROTOCOL },
+		{ 129, 0, SMTP_END_PROTOCOL }, { 0, 2, SMTP_END_PROTOCOL },
+	};
+	struct buf CLEANUP(buf_done) greeting = BUF_INIT(1000);
+
+	for (size_t i = 0; i < 3; i++) {
+		buf_add_str(&greeting, i < 2 ? "220-" : "220 ");
+		buf_add_fill(&greeting, 'x', 124);
+		buf_add_str(&greeting, "\r\n");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct play p;
+
+		play_init(&p);
+		p.config.reply_line = rows[i].line;
+		p.config.reply_lines = rows[i].lines;
+		play_run(&p, "");
+		play_server(&p, buf_view(&greeting));
+		smtp_client_eof(&p.client);
+		assert_int_equal(p.client.end, rows[i].end);
+		play_done(&p);
+	}
+}
+
 /* A second reply in one segment is one that nobody asked for. */
 static void test_unasked(void **state)
 {
@@ -342,17 +375,12 @@ static void test_capabilities(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_starttls),
-		cmocka_unit_test(test_starttls_refused),
-		cmocka_unit_test(test_starttls_injected),
-		cmocka_unit_test(test_unfit),
-		cmocka_unit_test(test_injection),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_unasked),
-		cmocka_unit_test(test_in_body),
-		cmocka_unit_test(test_body_abort),
-		cmocka_unit_test(test_timeouts),
+		cmocka_unit_test(test_starttls),	  cmocka_unit_test(test_starttls_refused),
+		cmocka_unit_test(test_starttls_injected), cmocka_unit_test(test_unfit),
+		cmocka_unit_test(test_injection),	  cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_reply_limits),	  cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_unasked),		  cmocka_unit_test(test_in_body),
+		cmocka_unit_test(test_body_abort),	  cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_capabilities),
 	};
 

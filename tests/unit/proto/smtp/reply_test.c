@@ -5,6 +5,9 @@
 
 #include "unit.h"
 
+/* As the options reply_line and reply_lines, changed by a test. */
+static size_t line_max = SMTP_REPLY_LINE, lines_max = SMTP_REPLY_LINES;
+
 /* Feed text in pieces of at most step octets; the result of the last call, *ret_used over all. */
 static enum err feed(struct view text, size_t step, struct smtp_reply *ret, size_t *ret_used)
 {
@@ -12,7 +15,7 @@ static enum err feed(struct view text, size_t step, struct smtp_reply *ret, size
 	char *tight = tight_copy(text);
 	enum err err = ERR_AGAIN;
 
-	smtp_reply_parser_init(&p);
+	smtp_reply_parser_init(&p, line_max, lines_max);
 	*ret_used = 0;
 	while (err == ERR_AGAIN && *ret_used < text.n) {
 		size_t used;
@@ -146,13 +149,44 @@ static void test_limits(void **state)
 	assert_int_equal(feed_repeat(line.p, line.n, 1000), ERR_LIMIT);
 }
 
+static enum err feed_line(size_t n)
+{
+	struct buf CLEANUP(buf_done) line = BUF_INIT(5000);
+
+	buf_add(&line, VIEW("250-"));
+	buf_add_fill(&line, 'x', n - 6);
+	buf_add(&line, VIEW("\r\n"));
+	return feed_repeat(line.p, line.n, 1);
+}
+
+/* The least and the most that the options allow: at each limit and one past it. */
+static void test_given_limits(void **state)
+{
+	static const size_t lines[] = { 128, 4096 }, counts[] = { 8, 1000 };
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		line_max = lines[i];
+		assert_int_equal(feed_line(lines[i]), OK);
+		assert_int_equal(feed_line(lines[i] + 1), ERR_LIMIT);
+	}
+	line_max = SMTP_REPLY_LINE;
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		lines_max = counts[i];
+		assert_int_equal(feed_repeat("250-x\r\n", 7, counts[i] - 1), OK);
+		assert_int_equal(feed_repeat("250-x\r\n", 7, counts[i]), ERR_LIMIT);
+	}
+	/* What all lines have together stays bounded. */
+	assert_int_equal(feed_repeat("250-xxxx\r\n", 10, counts[1] - 1), ERR_LIMIT);
+	lines_max = SMTP_REPLY_LINES;
+}
+
 static void test_lines(void **state)
 {
 	struct smtp_reply_parser p;
 	struct smtp_reply r;
 	size_t used;
 
-	smtp_reply_parser_init(&p);
+	smtp_reply_parser_init(&p, SMTP_REPLY_LINE, SMTP_REPLY_LINES);
 	assert_true(smtp_reply_parser_empty(&p));
 	assert_int_equal(smtp_reply_parser_take(&p, VIEW("250-mx\r\n250-SIZE 5\r\n25"), &r, &used),
 			 ERR_AGAIN);
@@ -174,7 +208,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),	   cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_two_in_one), cmocka_unit_test(test_enhanced),
-		cmocka_unit_test(test_limits),	   cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_limits),	   cmocka_unit_test(test_given_limits),
+		cmocka_unit_test(test_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
