@@ -22,6 +22,7 @@ import time
 
 from dns_server import TYPE_NAMES, DnsServer, Question, type_number
 from role_harness import Role, encode_record
+from smtp_sink import SmtpSink
 
 DELIVERED, DEFERRED, FAILED, RELAYED = 1, 2, 3, 4
 OK, NODATA, NXDOMAIN, TEMPORARY = range(4)
@@ -253,3 +254,23 @@ class SendBench:
 
     def __exit__(self, *why):
         self.role.stop()
+
+
+@contextlib.contextmanager
+def far(hosts=1, script=None, options=None, **sink):
+    """A bench and sinks on 127.0.0.2 ..., exchangers of far.test; script: one, or one for each."""
+    names = [f"mx{i}.far.test" for i in range(1, hosts + 1)]
+    zone = {name: {"A": f"127.0.0.{i}"} for i, name in enumerate(names, 2)}
+    zone["far.test"] = {"MX": [(10 * i, name) for i, name in enumerate(names, 1)]}
+    with contextlib.ExitStack() as stack:
+        bench = stack.enter_context(SendBench(zone, **(options or {})))
+        scripts = script if isinstance(script, list) else [script] * hosts
+        bench.sinks = [
+            stack.enter_context(SmtpSink(f"127.0.0.{i}", bench.port, one, **sink))
+            for i, one in enumerate(scripts, 2)
+        ]
+        yield bench
+
+
+def code(result):
+    return result["outcome"], result["code"], result["enhanced"]

@@ -54,6 +54,7 @@ void connection_free(struct connection *c)
 	if (c->job)
 		job_body_close(c->job);
 	free(c->rcpts);
+	body_end(c);
 	free(c);
 	destination_dispatch(d->send);
 }
@@ -300,7 +301,7 @@ void connection_turn(struct connection *c)
 		case SMTP_CLIENT_WAIT: break;
 		case SMTP_CLIENT_STARTTLS: secure(c); return;
 		case SMTP_CLIENT_READY: more = dialogue_ready(c); break;
-		case SMTP_CLIENT_BODY: more = dialogue_body(c); break;
+		case SMTP_CLIENT_BODY: more = body_feed(c); break;
 		case SMTP_CLIENT_REPORT:
 			dialogue_report(c);
 			more = true;
@@ -393,6 +394,8 @@ static void begin_dialogue(struct connection *c, int fd)
 		.stage_ms = (int64_t)config->send_stage_time,
 		.dot_ms = (int64_t)config->send_stage_time * DOT_STAGES,
 		.session_ms = (int64_t)config->send_session_time,
+		.reply_line = config->reply_line,
+		.reply_lines = config->reply_lines,
 	};
 	smtp_client_init(&c->client, &c->config, clock_mono_ms());
 	c->open = true;

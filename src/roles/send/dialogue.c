@@ -1,5 +1,5 @@
 /*
- * roles/send/dialogue.c: what a connection says: messages, bodies, outcomes.
+ * roles/send/dialogue.c: what a connection says: messages and their outcomes.
  */
 #include "send.h"
 
@@ -42,11 +42,19 @@ static bool fill_rcpts(struct connection *c)
 	return true;
 }
 
-static enum smtp_body body_kind(const struct job *j)
+/* Nothing of it goes to this server. */
+static void end_unfit(struct connection *c, enum err err)
 {
-	if (j->envelope.body_type == BODY_BINARYMIME)
-		return SMTP_BODY_BINARYMIME;
-	return j->eightbit ? SMTP_BODY_8BITMIME : SMTP_BODY_7BIT;
+	struct verdict v;
+
+	if (err == ERR_UNSUPPORTED)
+		verdict_ours(&v, TRANSFER_FAILED, "5.6.3",
+			     VIEW_FMT
+			     " takes only 7-bit messages, and this one cannot be converted: %s",
+			     VIEW_ARG(connection_host(c)), c->job->seven_why);
+	else
+		verdict_ours(&v, TRANSFER_DEFERRED, "4.3.0", "the message cannot be read now");
+	end_job(c, &v);
 }
 
 /* The job in hand becomes the message of the client; false when it ended at once. */
@@ -56,6 +64,7 @@ static bool begin_message(struct connection *c)
 	const struct envelope *e = &j->envelope;
 	struct verdict v;
 	struct view body;
+	enum err err;
 
 	if (e->requiretls && !is_proven(c)) {
 		verdict_ours(&v, TRANSFER_FAILED, "5.7.30",
@@ -65,24 +74,26 @@ static bool begin_message(struct connection *c)
 		end_job(c, &v);
 		return false;
 	}
-	if (job_body_open(j, &body) || !fill_rcpts(c)) {
-		verdict_ours(&v, TRANSFER_DEFERRED, "4.3.0", "the message cannot be read now");
-		end_job(c, &v);
+	err = job_body_open(j, &body);
+	if (!err && !fill_rcpts(c))
+		err = ERR_NOMEM;
+	if (!err) {
+		job_inspect(j, body);
+		c->message = (struct smtp_client_message){
+			.sender = e->sender,
+			.smtputf8 = j->utf8_needed,
+			.requiretls = e->requiretls,
+			.ret = (enum smtp_ret)e->ret,
+			.envid = e->envid,
+			.rcpt = c->message.rcpt,
+			.rcpt_n = c->message.rcpt_n,
+		};
+		err = body_begin(c, body);
+	}
+	if (err) {
+		end_unfit(c, err);
 		return false;
 	}
-	job_inspect(j, body);
-	c->message = (struct smtp_client_message){
-		.sender = e->sender,
-		.body = body_kind(j),
-		.smtputf8 = j->utf8_needed,
-		.requiretls = e->requiretls,
-		.ret = (enum smtp_ret)e->ret,
-		.envid = e->envid,
-		.size = j->body_n,
-		.rcpt = c->message.rcpt,
-		.rcpt_n = c->message.rcpt_n,
-	};
-	c->body_at = 0;
 	c->messages++;
 	smtp_client_send(&c->client, &c->message);
 	return true;
@@ -126,30 +137,6 @@ bool dialogue_ready(struct connection *c)
 	}
 	c->idle = true;
 	return false;
-}
-
-/* ---- bodies ---- */
-
-bool dialogue_body(struct connection *c)
-{
-	struct view body;
-	enum err err = job_body_open(c->job, &body);
-	size_t used = 0;
-
-	if (err) {
-		smtp_client_body_abort(&c->client);
-		return true;
-	}
-	if (c->body_at < body.n)
-		err = smtp_client_body(&c->client, view_from(body, c->body_at), &used);
-	c->body_at += used;
-	if (!err && c->body_at >= body.n)
-		err = smtp_client_body_end(&c->client);
-	if (err == ERR_AGAIN)
-		return !stream_out_waiting(&c->stream);
-	if (err)
-		smtp_client_body_abort(&c->client);
-	return true;
 }
 
 /* ---- outcomes ---- */
@@ -201,6 +188,7 @@ void dialogue_report(struct connection *c)
 	for (size_t i = 0; i < c->message.rcpt_n; i++)
 		report_one(c, &c->message.rcpt[i]);
 	smtp_client_reported(&c->client);
+	body_end(c);
 	if (j->left)
 		return;
 	c->job = NULL;

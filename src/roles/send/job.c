@@ -115,6 +115,7 @@ void job_free(struct job *j)
 	job_body_close(j);
 	fd_close(&j->fd);
 	buf_done(&j->text);
+	mime_seven_bit_done(&j->seven);
 	free(j->rcpts);
 	j->send->job_n--;
 	free(j);
@@ -179,6 +180,23 @@ void job_inspect(struct job *j, struct view body)
 		j->envelope.smtputf8 && (has_8bit(j->envelope.sender) || has_8bit(header_of(body)));
 	for (size_t i = 0; i < j->rcpt_n; i++)
 		j->utf8_needed |= has_8bit(j->rcpts[i].address);
+}
+
+enum err job_plan_seven(struct job *j, struct view body)
+{
+	enum err err = OK;
+
+	if (!j->seven_planned) {
+		err = mime_seven_bit_plan(body, &j->seven, &j->seven_why);
+		if (!err)
+			err = mime_seven_bit_size(&j->seven, body, &j->seven_n);
+		if (err == ERR_NOMEM) {
+			mime_seven_bit_done(&j->seven);
+			return err;
+		}
+		j->seven_planned = true;
+	}
+	return j->seven_why ? ERR_UNSUPPORTED : OK;
 }
 
 /* ---- results ---- */

@@ -6,7 +6,8 @@
  * destination.c  one domain (or the smart host): its jobs that wait, its connections
  * lookup.c       questions to resolve, for the plans of destinations
  * connection.c   one connection and those that follow it when it fails
- * dialogue.c     what a connection says: messages, bodies, outcomes
+ * dialogue.c     what a connection says: messages, outcomes
+ * body.c         the octets of a body, rewritten where the server takes only 7 bits
  * plan.c         pure: from DNS answers to addresses
  * verdict.c      pure: results in words
  *
@@ -21,6 +22,7 @@
 #include "ipc/envelope.h"
 #include "ipc/transfer.h"
 #include "plan.h"
+#include "proto/mime/seven_bit.h"
 #include "sys/role.h"
 #include "sys/stream.h"
 
@@ -35,7 +37,8 @@ enum {
 	PLAN_LIFE_MS = 5 * 60 * 1000, /* a busy destination is looked up again after this */
 	QUIT_MS = 10 * 1000, /* wait for the reply to QUIT */
 	SECURE_MS = 60 * 1000, /* wait for front's word about TLS; it has a shorter limit itself */
-	TLS_WORDS_MAX = 100
+	TLS_WORDS_MAX = 100,
+	BODY_PIECE = 16 * 1024 /* octets of a rewritten body in memory at once */
 };
 
 struct destination;
@@ -66,6 +69,10 @@ struct job {
 	bool inspected;
 	bool eightbit; /* the body has octets above 127 */
 	bool utf8_needed; /* an address or the header has them */
+	bool seven_planned;
+	struct mime_seven_bit seven; /* for servers without 8BITMIME */
+	uint64_t seven_n; /* octets of the message so rewritten */
+	const char *seven_why; /* why it cannot be; static */
 };
 
 struct destination {
@@ -120,6 +127,13 @@ struct connection {
 	struct smtp_client_message message;
 	struct smtp_client_rcpt *rcpts; /* of message */
 	size_t body_at;
+	struct {
+		bool on; /* the server gets the body in 7 bits */
+		struct mime_seven_bit_reader reader;
+		struct buf piece;
+		size_t at; /* octets of piece that the client has */
+		bool last; /* nothing follows piece */
+	} seven;
 };
 
 struct send {
@@ -172,6 +186,8 @@ MUST_USE enum err job_body_open(struct job *j, struct view *ret);
 void job_body_close(struct job *j);
 /* Find out what the message needs from a server; once. */
 void job_inspect(struct job *j, struct view body);
+/* Plan how body is rewritten for a server without 8BITMIME; once.  ERR_UNSUPPORTED (seven_why), ERR_NOMEM. */
+MUST_USE enum err job_plan_seven(struct job *j, struct view body);
 
 /* ---- destination.c ---- */
 
@@ -225,9 +241,17 @@ void connection_forget_front(struct send *s);
 
 /* READY: begin the next message or turn idle; false when there is nothing to do. */
 bool dialogue_ready(struct connection *c);
-/* BODY: feed some; false when the stream must drain first. */
-bool dialogue_body(struct connection *c);
 /* REPORT: pass outcomes on. */
 void dialogue_report(struct connection *c);
+
+/* ---- body.c ---- */
+
+/* The body of the message that begins, as this server can take it: sets body and size of c->message.
+ * ERR_UNSUPPORTED: it cannot (c->job->seven_why); ERR_NOMEM. */
+MUST_USE enum err body_begin(struct connection *c, struct view body);
+/* BODY: feed some; false when the stream must drain first. */
+bool body_feed(struct connection *c);
+/* Forget the pieces. */
+void body_end(struct connection *c);
 
 #endif

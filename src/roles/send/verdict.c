@@ -60,7 +60,8 @@ static void from_reply(struct verdict *v, const struct smtp_outcome *o, unsigned
 {
 	const uint16_t *e = o->reply.enhanced;
 
-	v->code = (uint16_t)o->reply.code;
+	/* A code tells that a server spoke: the report says "smtp" then (RFC 3464#2.3.6). */
+	v->code = o->local ? 0 : (uint16_t)o->reply.code;
 	/* RFC 2034#4: the class of the code and of the reply agree; without code we know only that. */
 	if (e[0] == class)
 		set_enhanced(v, e[0], e[1], e[2]);

@@ -13,7 +13,7 @@ enum { VERDICT_TEXT_MAX = 400, VERDICT_ENHANCED_MAX = 12 };
 
 struct verdict {
 	enum transfer_outcome outcome;
-	uint16_t code; /* SMTP reply code; 0: nobody replied */
+	uint16_t code; /* SMTP reply code; 0: nobody replied, text is our own words */
 	char enhanced[VERDICT_ENHANCED_MAX]; /* "5.1.1" */
 	char text[VERDICT_TEXT_MAX]; /* the reply with its code, or our own words */
 	size_t text_n;

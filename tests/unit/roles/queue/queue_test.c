@@ -147,6 +147,8 @@ static void test_bounce(void **state)
 	assert_true(says(&report->body, "Original-Envelope-Id: ENV1\r\n"));
 	assert_true(says(&report->body, "Original-Recipient: rfc822; orig@x.test\r\n"));
 	assert_true(says(&report->body, "Diagnostic-Code: smtp; 550 5.1.1 nobody here\r\n"));
+	assert_true(says(&report->body,
+			 "Diagnostic-Code: x-posthold; there is no such address here\r\n"));
 	assert_true(says(&report->body, "\r\n\r\nhello\r\n"));
 	assert_int_equal(w.queue.figures.bounced, 1);
 	world_done_all(&w);

@@ -29,9 +29,12 @@ static void test_of_outcome(void **state)
 	assert_int_equal(v.code, 550);
 	assert_string_equal(v.enhanced, "5.7.25");
 	assert_view(verdict_text(&v), "550 5.7.25 no");
+	/* Our own words are nobody's reply. */
 	o.local = true;
 	verdict_of_outcome(&v, &o, true);
 	assert_view(verdict_text(&v), "no");
+	assert_int_equal(v.code, 0);
+	assert_string_equal(v.enhanced, "5.7.25");
 	/* The server's class disagrees with its code: the code counts. */
 	o = outcome(SMTP_OUT_PERM, 550, 4, "no");
 	verdict_of_outcome(&v, &o, true);
