@@ -328,18 +328,64 @@ def greeting_delay(it, source):
 
 
 def greeting_known(it, source):
-    """A client that was served in order need not wait again."""
-    with Wire(it, 'smtp', source=source) as w:
-        w.hello()
-        w.send(b'NOOP ' + b'x' * 500 + b'\r\n')
-        w.expect(250, '2.0.0')
-        w.command('QUIT', 221, '2.0.0')
-        w.ended()
-    time.sleep(0.1)
-    begun = time.monotonic()
-    with Wire(it, 'smtp', source=source) as w:
+    """A client of which a message was accepted need not wait again; having talked in order is not enough."""
+    for deliver in (False, True):
+        with mx(it, source) as w:
+            w.command('NOOP ' + 'x' * 500, 250, '2.0.0')
+            if deliver:
+                send_message(w, letter(FRIEND, BEN), 250, '2.0.0', to=BEN)
+            w.command('QUIT', 221, '2.0.0')
+            w.ended()
+        time.sleep(0.1)
+        begun = time.monotonic()
+        with Wire(it, 'smtp', source=source) as w:
+            w.expect(220)
+            took(begun, *(0, 0.8) if deliver else (0.95, 4))
+
+
+def counter(it, role, name):
+    return next(r['counters'][name] for r in it.json('status') if r['role'] == role)
+
+
+def crowd(it, service, first, count):
+    """Strangers with open connections, from addresses of their own, once everybody else is gone."""
+    front = 'front-mx' if service == 'smtp' else 'front-user'
+    it.wait_for(lambda: counter(it, front, f'open_{service}') == 0, what='free places')
+    return [Wire(it, service, source=f'127.{first}.0.{i + 1}', tls=False) for i in range(count)]
+
+
+def crowded_out(it):
+    """Strangers fill port 25: who has delivered mail lately gets in, nobody else does."""
+    log = Log(it)
+    friend = '127.11.0.1'
+    with mx(it, friend) as w:
+        send_message(w, letter(FRIEND, ANNA), 250, '2.0.0')
+    with mx(it, '127.11.0.2') as w:
+        w.command(f'MAIL FROM:<{FRIEND}>', 250, '2.1.0')
+        w.command('RCPT TO:<nobody@example.test>', 550, '5.1.1')
+    strangers = crowd(it, 'smtp', 12, 9)
+    for w in strangers:
         w.expect(220)
-        took(begun, 0, 0.8)
+    for source in ('127.11.0.2', '127.13.0.1'):
+        last_words(Wire(it, 'smtp', source=source), 421, '4.3.2')
+    log.saw('front.refused', limit='conn_service_max', service='smtp')
+    with mx(it, friend) as w:
+        send_message(w, letter(FRIEND, ANNA), 250, '2.0.0')
+    for w in strangers:
+        w.close()
+
+
+def crowded_out_user(it):
+    """The same with a log-in, by IMAP and by submission."""
+    for service, other in (('imaps', '127.14.0.1'), ('submissions', '127.14.0.2')):
+        Wire(it, service, source=other).ready(BEN, PASSWORD).close()
+        strangers = crowd(it, service, 15, 9)
+        it.wait_for(lambda: counter(it, 'front-user', f'open_{service}') == 9, what='nine strangers')
+        with Wire(it, service, source='127.16.0.1', tls=False) as w:
+            assert w.ended() == b''
+        Wire(it, service, source=other).ready(BEN, PASSWORD).close()
+        for w in strangers:
+            w.close()
 
 
 def command_wait(it, source):
@@ -478,6 +524,14 @@ def times():
                  [('preauth_time 465', preauth_time, it, 'submissions'), ('preauth_time 587', preauth_time, it, 'submission'),
                   ('preauth_done', preauth_done, it), ('submit_rcpt_hour', submit_rcpt_hour, it), ('others meanwhile', meanwhile, it)])
         report.run('slow_stored_nothing', slow_stored_nothing, it)
+
+
+def crowds():
+    options = {'conn_service_max': 10, 'conn_client_new': 1000, 'loopback_limits': 'yes', 'greeting_delay': '0 s',
+               'tls_handshake_time': '60 s', 'smtp_command_wait': '60 s', 'tls_handshake_rate': 1000}
+    with Instance(options=options) as it:
+        for test in (crowded_out, crowded_out_user):
+            report.run(test.__name__, test, it)
 
 
 # ---- hostile commands ----
@@ -793,5 +847,6 @@ def hostile():
 if __name__ == '__main__':
     times()
     limits()
+    crowds()
     hostile()
     sys.exit(report.end())

@@ -137,7 +137,7 @@ def openssl(*args):
 class Session:
     """What the role behind front sees of a connection."""
 
-    OPEN, STARTTLS, SECURED, GONE, LOAD = range(1, 6)
+    OPEN, STARTTLS, SECURED, GONE, LOAD, SERVED = range(1, 7)
 
     def __init__(self, body, fd):
         r = Reader(body)
@@ -398,6 +398,38 @@ class FrontTest(unittest.TestCase):
         # The last tenth is for known clients.
         self.assertEqual(self.connect('smtp').recv(200),
                          b'421 4.3.2 mx.example.org too many connections\r\n')
+
+    def test_known_client(self):
+        """Strangers fill a service; who was served before still gets in, who only talked much does not."""
+        self.start(['smtp'], 'conn_service_max=20\nloopback_limits=yes\n')
+
+        def visit(source, served):
+            client = self.connect('smtp', source_address=(source, 0))
+            session = self.accept()
+            self.assertFalse(session.known)
+            client.sendall(b'x' * 4096)
+            while session.stream.recv(4096, socket.MSG_WAITALL) != b'x' * 4096:
+                pass
+            if served:
+                self.backend[0].send(Session.SERVED, struct.pack(U64, session.number))
+            client.shutdown(socket.SHUT_WR)
+            session.stream.close()
+            self.assertEqual(client.recv(100), b'')
+
+        visit('127.5.0.1', True)
+        visit('127.5.0.2', False)
+        self.backend[0].send(Session.SERVED, struct.pack(U64, 12345))  # gone already: ignored
+        for i in range(18):
+            self.connect('smtp', source_address=(f'127.6.0.{i + 1}', 0))
+            self.accept()
+        full = b'421 4.3.2 mx.example.org too many connections\r\n'
+        for source in ('127.5.0.2', '127.6.1.1'):
+            self.assertEqual(self.connect('smtp', source_address=(source, 0)).recv(200), full)
+        for _ in range(2):
+            self.connect('smtp', source_address=('127.5.0.1', 0))
+            self.assertTrue(self.accept().known)
+        self.assertEqual(self.connect('smtp', source_address=('127.5.0.1', 0)).recv(200), full)
+        self.assertEqual(self.front.status()['known'], 1)
 
     def test_loopback_is_exempt(self):
         self.start(['smtp'], 'conn_client_max=1\nconn_client_new=1\n')

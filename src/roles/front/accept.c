@@ -58,16 +58,16 @@ static void refuse(struct listener *l, int fd, const struct session_peer *peer,
 		(void)!calls()->send(fd, line.p, line.n, MSG_NOSIGNAL);
 }
 
-/* The last tenth of a service is for clients that were served before. */
+/* The last tenth of a service is for clients that have logged in or delivered mail lately. */
 static bool service_is_full(const struct listener *l, struct view ip)
 {
-	const struct front *f = l->front;
+	struct front *f = l->front;
 	uint64_t max = role_config(f->role)->conn_service_max;
 	uint64_t now = f->open[front_service_index(l->service)];
 
 	if (now >= max)
 		return true;
-	return now >= max - max / 10 && !clients_is_known(&f->clients, ip);
+	return now >= max - max / 10 && !clients_is_known(&f->clients, ip, clock_mono_ms());
 }
 
 static bool is_exempt(const struct front *f, struct view ip)

@@ -3,9 +3,21 @@
  */
 #include "clients.h"
 
+/* A client that was served. */
+struct known {
+	struct lru_node node;
+	int64_t served_ms;
+};
+
+static void known_drop(struct lru_node *node)
+{
+	free(node); /* the first member of its structure */
+}
+
 void clients_init(struct clients *c, const uint8_t secret[16])
 {
 	map_init(&c->map, CLIENTS_MAX, secret);
+	lru_init(&c->known, CLIENTS_KNOWN_MAX, secret, known_drop);
 }
 
 void clients_done(struct clients *c)
@@ -17,6 +29,7 @@ void clients_done(struct clients *c)
 	while (map_next(&c->map, &at, &key, &client))
 		free(client);
 	map_done(&c->map);
+	lru_done(&c->known);
 }
 
 /* IPv6: whoever has one address of a /64 has all. */
@@ -27,9 +40,7 @@ static struct view key_of(struct view ip)
 
 static bool is_forgettable(const struct client *k, int64_t now_ms)
 {
-	int64_t keep = k->known ? CLIENT_KNOWN_MS : CLIENT_WINDOW_MS;
-
-	return k->active == 0 && now_ms - k->seen_ms >= keep;
+	return k->active == 0 && now_ms - k->seen_ms >= CLIENT_WINDOW_MS;
 }
 
 enum { SWEEP_BATCH = 256 };
@@ -61,9 +72,19 @@ void clients_sweep(struct clients *c, int64_t now_ms)
 		;
 }
 
+/* Is there room for one more, after who is gone has left? */
+static bool has_room(struct clients *c, struct view key, int64_t now_ms)
+{
+	size_t max = clients_is_known(c, key, now_ms) ? c->map.max : CLIENTS_STRANGERS_MAX;
+
+	if (c->map.n >= max)
+		(void)sweep_some(c, now_ms, true);
+	return c->map.n < max;
+}
+
 static struct client *client_new(struct clients *c, struct view key, int64_t now_ms)
 {
-	struct client *k = calloc(1, sizeof(*k));
+	struct client *k = has_room(c, key, now_ms) ? calloc(1, sizeof(*k)) : NULL;
 
 	if (!k)
 		return NULL;
@@ -71,8 +92,6 @@ static struct client *client_new(struct clients *c, struct view key, int64_t now
 	k->key_n = (uint8_t)key.n;
 	k->opened_ms = k->seen_ms = now_ms;
 	k->told_ms = now_ms - CLIENT_WINDOW_MS;
-	if (c->map.n >= c->map.max)
-		(void)sweep_some(c, now_ms, true);
 	if (map_put(&c->map, key, k)) {
 		free(k);
 		return NULL;
@@ -112,11 +131,33 @@ void clients_close(struct clients *c, struct client *client, int64_t now_ms)
 	client->seen_ms = now_ms;
 }
 
-bool clients_is_known(const struct clients *c, struct view ip)
+void clients_served(struct clients *c, struct view ip, int64_t now_ms)
 {
-	const struct client *k = map_get(&c->map, key_of(ip));
+	struct view key = key_of(ip);
+	struct known *known = (struct known *)lru_get(&c->known, key);
 
-	return k && k->known;
+	if (!known) {
+		known = calloc(1, sizeof(*known));
+		if (!known)
+			return;
+		if (lru_add(&c->known, &known->node, key)) {
+			free(known);
+			return;
+		}
+	}
+	known->served_ms = now_ms;
+}
+
+bool clients_is_known(struct clients *c, struct view ip, int64_t now_ms)
+{
+	struct known *known = (struct known *)lru_get(&c->known, key_of(ip));
+
+	if (!known)
+		return false;
+	if (now_ms - known->served_ms < CLIENT_KNOWN_MS)
+		return true;
+	lru_remove(&c->known, &known->node);
+	return false;
 }
 
 bool client_may_shake(struct client *client, int64_t now_ms, uint32_t per_second)

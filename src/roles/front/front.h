@@ -79,6 +79,7 @@ struct session {
 	uint8_t ip_n;
 	uint16_t peer_port, local_port;
 	bool loopback;
+	bool served; /* logged in, or delivered a message */
 };
 
 /* A connection to a remote server, made for send. */

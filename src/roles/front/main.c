@@ -129,17 +129,12 @@ static void on_status(struct role *role, void *ctx, struct buf *json)
 		const char *name;
 		uint64_t value;
 	} rows[] = {
-		{ "connections", f->sessions.n },
-		{ "outbound", f->outbound_count },
-		{ "clients", f->clients.map.n },
-		{ "accepted", c->accepted },
-		{ "refused", c->refused },
-		{ "handshakes", c->handshakes },
-		{ "resumed", c->resumed },
-		{ "tls_failed", c->tls_failed },
-		{ "broken", c->broken },
-		{ "connects", c->connects },
-		{ "connect_failed", c->connect_failed },
+		{ "connections", f->sessions.n }, { "outbound", f->outbound_count },
+		{ "clients", f->clients.map.n },  { "known", lru_count(&f->clients.known) },
+		{ "accepted", c->accepted },	  { "refused", c->refused },
+		{ "handshakes", c->handshakes },  { "resumed", c->resumed },
+		{ "tls_failed", c->tls_failed },  { "broken", c->broken },
+		{ "connects", c->connects },	  { "connect_failed", c->connect_failed },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -11,7 +11,6 @@
 enum {
 	/* The role notices first that its output is not read, and says so in the log. */
 	STALL_GRACE_MS = 10 * 1000,
-	KNOWN_OCTETS = 512, /* a client that said so much and ended in order is known */
 };
 
 static enum err on_secure(void *ctx, struct view early);
@@ -40,9 +39,17 @@ static struct ipc_chan *known_at(struct session *s)
 	return s->generation && b->generation == s->generation ? b->chan : NULL;
 }
 
+static struct view ip_of(const struct session *s)
+{
+	return view_of(s->peer_ip, s->ip_n);
+}
+
 static void session_free(struct session *s)
 {
 	struct front *f = s->front;
+
+	if (s->served) /* a session may have lasted for days */
+		clients_served(&f->clients, ip_of(s), clock_mono_ms());
 
 	f->open[front_service_index(s->service)]--;
 	if (s->client)
@@ -57,8 +64,8 @@ static void log_tls_failed(struct session *s, const char *why)
 {
 	s->front->counters.tls_failed++;
 	LOG_INFO("front.tls_failed", "a TLS handshake failed", LOG_ID("session", s->id),
-		 LOG_STR("service", s->service->name),
-		 LOG_IP("address", view_of(s->peer_ip, s->ip_n)), LOG_STR("why", why));
+		 LOG_STR("service", s->service->name), LOG_IP("address", ip_of(s)),
+		 LOG_STR("why", why));
 }
 
 static void on_ended(void *ctx, const char *why)
@@ -78,8 +85,6 @@ static void on_ended(void *ctx, const char *why)
 		if (!session_send_gone(chan, &m))
 			ipc_chan_flush(chan);
 	}
-	if (!broken && s->client && s->relay.octets_in >= KNOWN_OCTETS)
-		s->client->known = true;
 	session_free(s);
 }
 
@@ -91,12 +96,12 @@ static enum err send_open(struct session *s, const struct tls_info *tls)
 	struct session_open m = {
 		.session = s->id,
 		.service = (uint8_t)s->service->number,
-		.peer_ip = view_of(s->peer_ip, s->ip_n),
+		.peer_ip = ip_of(s),
 		.peer_port = s->peer_port,
 		.local_ip = view_of(s->local_ip, s->ip_n),
 		.local_port = s->local_port,
 		.loopback = s->loopback,
-		.known = s->client && s->client->known,
+		.known = clients_is_known(&s->front->clients, ip_of(s), clock_mono_ms()),
 		.tls = tls != NULL,
 	};
 	int fd;
@@ -236,7 +241,7 @@ static enum err on_starttls(void *ctx, const struct session_starttls *m)
 			LOG_NOTICE("front.refused", "refused a TLS handshake",
 				   LOG_STR("limit", "tls_handshake_rate"),
 				   LOG_STR("service", s->service->name),
-				   LOG_IP("address", view_of(s->peer_ip, s->ip_n)));
+				   LOG_IP("address", ip_of(s)));
 		relay_end(&s->relay, "too many TLS handshakes");
 		return OK;
 	}
@@ -252,7 +257,24 @@ static enum err on_load(void *ctx, const struct session_load *m)
 	return OK;
 }
 
-static const struct session_client_ops ops = { .starttls = on_starttls, .load = on_load };
+static enum err on_served(void *ctx, const struct session_served *m)
+{
+	struct backend *b = ctx;
+	struct front *f = b->front;
+	struct session *s = map_get(&f->sessions, map_key_u64(&m->session));
+
+	if (!s || known_at(s) != b->chan)
+		return OK;
+	s->served = true;
+	clients_served(&f->clients, ip_of(s), clock_mono_ms());
+	return OK;
+}
+
+static const struct session_client_ops ops = {
+	.starttls = on_starttls,
+	.load = on_load,
+	.served = on_served,
+};
 
 static enum err on_message(void *ctx, uint16_t type, struct view body, int *fd)
 {

@@ -76,9 +76,20 @@ void conn_challenge(struct conn *c, struct view text)
 	conn_turn(c);
 }
 
+/* Front keeps room for this client from now on. */
+static void tell_served(struct conn *c)
+{
+	struct session_served m = { .session = c->session };
+
+	if (c->server->front && session_send_served(c->server->front, &m))
+		LOG_WARNING("login.front", "front could not be told",
+			    LOG_ID("session", c->session));
+}
+
 void conn_success(struct conn *c, const struct authn_success *m)
 {
 	conn_forget_tag(c);
+	tell_served(c);
 	c->ticket_n = (uint8_t)m->ticket.n;
 	if (m->ticket.n)
 		memcpy(c->ticket, m->ticket.p, m->ticket.n);

@@ -162,7 +162,7 @@ void conn_open(struct login_server *s, const struct session_open *m, int fd)
 	s->opened++;
 	loop_timer_set(&c->timer, (int64_t)config->preauth_time);
 	loop_defer_add(&s->tell_load);
-	if (s->sessions.n > config->conn_service_max || s->stopping) {
+	if (s->sessions.n > login_sessions_max(s) || s->stopping) {
 		s->refused++;
 		login_session_end(c->login, "Too many connections, try again later");
 	}

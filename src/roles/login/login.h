@@ -18,6 +18,7 @@
 enum {
 	LOGIN_INPUT_MAX = 4096, /* of a stream; what was sent ahead goes along with the session */
 	LOGIN_BINDING_MAX = 64,
+	LOGIN_SERVICES = 2, /* imap and imaps, each within conn_service_max */
 	LOGIN_SESSIONS_HARD =
 		100000, /* past conn_service_max there is a BYE, past this not even that */
 	LOGIN_STOP_MS = 1000, /* for goodbyes */
@@ -66,6 +67,9 @@ struct conn {
 	uint8_t ticket[AUTHN_SUCCESS_TICKET_MAX];
 	uint8_t ticket_n;
 };
+
+/* main.c: as many as front lets in, so that it is front that keeps room for known clients. */
+size_t login_sessions_max(const struct login_server *s);
 
 /* conn.c: fd is taken over in every case. */
 void conn_open(struct login_server *s, const struct session_open *m, int fd);

@@ -57,12 +57,17 @@ static void session_closed(void *ctx, enum err why)
 
 static const struct ipc_ops session_ipc = { session_message, session_closed, NULL };
 
+size_t login_sessions_max(const struct login_server *s)
+{
+	return LOGIN_SERVICES * (size_t)role_config(s->role)->conn_service_max;
+}
+
 static void tell_load(void *ctx)
 {
 	struct login_server *s = ctx;
 	struct session_load m = {
 		.sessions = (uint32_t)s->sessions.n,
-		.busy = s->stopping || s->sessions.n >= role_config(s->role)->conn_service_max,
+		.busy = s->stopping || s->sessions.n >= login_sessions_max(s),
 	};
 
 	if (s->front && session_send_load(s->front, &m))

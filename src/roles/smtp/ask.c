@@ -7,6 +7,7 @@
 #include "ipc/accept.h"
 #include "ipc/authn.h"
 #include "ipc/route.h"
+#include "ipc/session.h"
 #include "ipc/types.h"
 #include "smtp_role.h"
 #include "sys/clock.h"
@@ -71,6 +72,19 @@ static void unavailable_all(struct smtp_role *r, enum smtp_action from, enum smt
 			conn_turn(c);
 		}
 	}
+}
+
+/* Front keeps room for this client from now on. */
+static void tell_served(struct conn *c)
+{
+	struct session_served m = { .session = c->session };
+
+	if (c->served || !c->role->session)
+		return;
+	c->served = true;
+	if (session_send_served(c->role->session, &m))
+		LOG_WARNING("smtp.channel", "cannot tell front that a client was served",
+			    LOG_ID("session", c->session));
 }
 
 /* Recipients and senders: the route channel. */
@@ -283,6 +297,7 @@ static enum err on_success(void *ctx, const struct authn_success *m)
 
 	if (c) {
 		c->auth_tag = 0;
+		tell_served(c);
 		LOG_INFO("smtp.login", "logged in", LOG_ID("session", c->session),
 			 LOG_IP("ip", view_of(c->ip, c->ip_n)), LOG_VIEW("account", m->name));
 		smtp_session_auth_ok(&c->smtp, m->account, m->name, m->final);
@@ -380,10 +395,12 @@ static enum err on_done(void *ctx, const struct accept_done *m)
 	if (!c || !awaits(c, SMTP_ASK_COMMIT, SMTP_ASK_COMMIT))
 		return OK;
 	c->tag = 0;
-	if (smtp_verdict_is_ok(result.verdict))
+	if (smtp_verdict_is_ok(result.verdict)) {
 		r->accepted++;
-	else
+		tell_served(c);
+	} else {
 		r->refused++;
+	}
 	log_message(c, result.verdict);
 	message_done(c);
 	smtp_session_commit_done(&c->smtp, &result, 1);

@@ -56,7 +56,8 @@ struct conn {
 	size_t ip_n;
 	char ip_text[48];
 	bool loopback;
-	bool known; /* was served before: need not wait for the greeting */
+	bool known; /* was served lately: need not wait for the greeting */
+	bool served; /* front was told that this one is */
 	bool tls;
 	char tls_text[TLS_TEXT_MAX];
 	uint8_t exporter[BINDING_MAX], end_point[BINDING_MAX];

@@ -92,54 +92,104 @@ static void logging(void **state)
 
 static void sweeping(void **state)
 {
-	struct client *gone, *here, *known;
+	struct client *gone, *here;
 
 	assert_int_equal(clients_open(&c, ip(1), 0, &limits, &gone), OK);
 	assert_int_equal(clients_open(&c, ip(2), 0, &limits, &here), OK);
-	assert_int_equal(clients_open(&c, ip(3), 0, &limits, &known), OK);
-	known->known = true;
 	clients_close(&c, gone, 100);
-	clients_close(&c, known, 100);
 	clients_sweep(&c, 60099);
-	assert_int_equal(c.map.n, 3);
-	clients_sweep(&c, 60100);
 	assert_int_equal(c.map.n, 2);
-	assert_true(clients_is_known(&c, ip(3)));
-	assert_false(clients_is_known(&c, ip(2)));
-	assert_false(clients_is_known(&c, ip(1)));
-	clients_sweep(&c, 100 + CLIENT_KNOWN_MS);
+	clients_sweep(&c, 60100);
 	assert_int_equal(c.map.n, 1);
 }
 
-/* More addresses than can be remembered: who is gone makes room, who is here stays. */
+static struct view numbered(uint8_t net, uint32_t i)
+{
+	static uint8_t a[4];
+
+	memcpy(a, (uint8_t[]){ net, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i }, 4);
+	return view_of(a, 4);
+}
+
+/* Only who was served is known, for a while that begins anew each time. */
+static void known(void **state)
+{
+	int64_t day = 24 * 3600 * 1000;
+	struct client *k;
+
+	assert_int_equal(clients_open(&c, ip(1), 0, &limits, &k), OK);
+	clients_close(&c, k, 1000);
+	assert_false(clients_is_known(&c, ip(1), 1000));
+	clients_served(&c, ip(1), 1000);
+	clients_sweep(&c, 2 * day);
+	assert_int_equal(c.map.n, 0);
+	assert_true(clients_is_known(&c, ip(1), 2 * day));
+	assert_false(clients_is_known(&c, ip(2), 2 * day));
+	assert_true(clients_is_known(&c, ip(1), 1000 + CLIENT_KNOWN_MS - 1));
+	clients_served(&c, ip(1), 1000 + CLIENT_KNOWN_MS - 1);
+	assert_true(clients_is_known(&c, ip(1), 1000 + CLIENT_KNOWN_MS));
+	assert_false(clients_is_known(&c, ip(1), 1000 + 2 * (int64_t)CLIENT_KNOWN_MS));
+	assert_int_equal(lru_count(&c.known), 0);
+}
+
+static void known_network(void **state)
+{
+	uint8_t a[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 1, 1 };
+	uint8_t b[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 1, 2 };
+	uint8_t other[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 2, 1 };
+
+	clients_served(&c, view_of(a, 16), 0);
+	assert_true(clients_is_known(&c, view_of(b, 16), 1));
+	assert_false(clients_is_known(&c, view_of(other, 16), 1));
+}
+
+/* Bounded; who came back lately stays, who was not seen for longest goes. */
+static void known_full(void **state)
+{
+	clients_served(&c, ip(1), 0);
+	for (uint32_t i = 0; i < CLIENTS_KNOWN_MAX - 1; i++)
+		clients_served(&c, numbered(10, i), 1);
+	assert_true(clients_is_known(&c, ip(1), 2)); /* seen again */
+	clients_served(&c, numbered(11, 0), 3);
+	assert_int_equal(lru_count(&c.known), CLIENTS_KNOWN_MAX);
+	assert_true(clients_is_known(&c, ip(1), 4));
+	assert_false(clients_is_known(&c, numbered(10, 0), 4));
+	assert_true(clients_is_known(&c, numbered(10, 1), 4));
+	assert_true(clients_is_known(&c, numbered(11, 0), 4));
+}
+
+/* More addresses than can be remembered: who is gone makes room, who is here stays, who is known is known. */
 static void full(void **state)
 {
 	struct client *k, *here;
 
+	clients_served(&c, ip(2), 0);
 	assert_int_equal(clients_open(&c, ip(1), 0, &limits, &here), OK);
 	for (uint32_t i = 0; i < CLIENTS_MAX + 1000U; i++) {
-		uint8_t a[4] = { 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i };
-
-		assert_int_equal(clients_open(&c, view_of(a, 4), 0, &limits, &k), OK);
+		assert_int_equal(clients_open(&c, numbered(10, i), 0, &limits, &k), OK);
 		clients_close(&c, k, 0);
 	}
 	assert_true(c.map.n <= CLIENTS_MAX);
 	assert_int_equal(clients_open(&c, ip(1), 0, &limits, &k), OK);
 	assert_ptr_equal(k, here);
 	assert_int_equal(k->active, 2);
+	assert_true(clients_is_known(&c, ip(2), 0));
 }
 
+/* Strangers hold all that strangers can: one more is refused, known clients are not. */
 static void full_of_open_connections(void **state)
 {
 	struct client *k;
-	uint8_t a[4] = { 11, 0, 0, 0 };
 
-	for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
-		uint8_t b[4] = { 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i };
-
-		assert_int_equal(clients_open(&c, view_of(b, 4), 0, &limits, &k), OK);
+	for (uint32_t i = 0; i < CLIENTS_STRANGERS_MAX; i++)
+		assert_int_equal(clients_open(&c, numbered(10, i), 0, &limits, &k), OK);
+	assert_int_equal(clients_open(&c, numbered(11, 0), 0, &limits, &k), ERR_NOMEM);
+	for (uint32_t i = CLIENTS_STRANGERS_MAX; i < CLIENTS_MAX; i++) {
+		clients_served(&c, numbered(12, i), 0);
+		assert_int_equal(clients_open(&c, numbered(12, i), 0, &limits, &k), OK);
 	}
-	assert_int_equal(clients_open(&c, view_of(a, 4), 0, &limits, &k), ERR_NOMEM);
+	clients_served(&c, ip(1), 0);
+	assert_int_equal(clients_open(&c, ip(1), 0, &limits, &k), ERR_NOMEM);
 }
 
 int main(void)
@@ -151,6 +201,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(shakes, setup, teardown),
 		cmocka_unit_test_setup_teardown(logging, setup, teardown),
 		cmocka_unit_test_setup_teardown(sweeping, setup, teardown),
+		cmocka_unit_test_setup_teardown(known, setup, teardown),
+		cmocka_unit_test_setup_teardown(known_network, setup, teardown),
+		cmocka_unit_test_setup_teardown(known_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(full, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_of_open_connections, setup, teardown),
 	};

@@ -33,7 +33,7 @@ static struct world {
 	uint32_t envelope_n;
 	bool by_fd;
 	bool hold; /* do not answer put */
-	size_t puts, starttls, cancels;
+	size_t puts, starttls, cancels, served;
 	uint32_t put_tag, rcpt_tag;
 } w;
 
@@ -179,9 +179,16 @@ static enum err front_load(void *ctx, const struct session_load *m)
 	return OK;
 }
 
+static enum err front_served(void *ctx, const struct session_served *m)
+{
+	assert_int_equal(m->session, 77);
+	w.served++;
+	return OK;
+}
+
 static enum err session_in(void *ctx, uint16_t type, struct view body, int *fd)
 {
-	static const struct session_client_ops ops = { front_starttls, front_load };
+	static const struct session_client_ops ops = { front_starttls, front_load, front_served };
 
 	return session_client_dispatch(&ops, ctx, type, body, fd);
 }
@@ -420,8 +427,10 @@ static void test_small(void **state)
 	assert_int_equal(r.notify, NOTIFY_FAILURE);
 	assert_true(view_starts(stored_body(), VIEW("Received: from c.test ([127.0.0.1])\r\n")));
 	assert_true(view_ends(stored_body(), VIEW("\r\nFrom: a@far.test\r\n\r\nhello\r\n")));
+	assert_int_equal(w.served, 0);
 	put_answer();
 	pump();
+	assert_int_equal(w.served, 1);
 	expect("250 2.0.0 Message accepted as ");
 	assert_int_equal(w.smtp.accepted, 1);
 	send_text("QUIT\r\n");
@@ -580,8 +589,10 @@ static void test_submission(void **state)
 	send_text("*\r\n");
 	expect("501 5.7.0");
 	assert_int_equal(w.cancels, 1);
+	assert_int_equal(w.served, 0);
 	send_text("AUTH PLAIN AG1lAHNlY3JldA==\r\n");
 	expect("235 2.7.0");
+	assert_int_equal(w.served, 1); /* front learns that it knows this client */
 	send_text("MAIL FROM:<you@here.test>\r\n");
 	expect("550 5.7.1");
 	send_text("MAIL FROM:<me@here.test>\r\nRCPT TO:<far@out.test>\r\n");
@@ -593,6 +604,7 @@ static void test_submission(void **state)
 	assert_true(view_find(stored_body(), VIEW("\r\nMessage-ID: <")) != VIEW_NONE);
 	assert_true(view_find(stored_body(), VIEW("Bcc")) == VIEW_NONE);
 	assert_true(view_find(stored_body(), VIEW(" with ESMTPSA id ")) != VIEW_NONE);
+	assert_int_equal(w.served, 1); /* once */
 }
 
 /* The account's rights end: so do its sessions, at once. */
