@@ -3,8 +3,6 @@
  */
 #include "policy/ban.h"
 
-#include <arpa/inet.h>
-
 /* The times of the last failures of a network, the oldest overwritten first. */
 struct watch {
 	struct lru_node node;
@@ -16,58 +14,6 @@ struct watch {
 
 enum { DOUBLINGS_MAX = 16 }; /* one minute doubled so often is more than seven days */
 
-static struct view key_of(const struct ban_network *n)
-{
-	return view_of(n->at, n->n);
-}
-
-enum err ban_network_of(struct view ip, struct ban_network *ret)
-{
-	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-	struct ban_network n = { .n = 4 };
-
-	if (ip.n == 16 && view_starts(ip, view_of(mapped, sizeof(mapped))))
-		ip = view_from(ip, sizeof(mapped));
-	if (ip.n != 4 && ip.n != 16)
-		return ERR_SYNTAX;
-	if (ip.n == 16)
-		n.n = 8;
-	memcpy(n.at, ip.p, n.n);
-	*ret = n;
-	return OK;
-}
-
-enum err ban_network_parse(struct view text, struct ban_network *ret)
-{
-	uint8_t ip[16];
-	char *copy;
-	struct view address;
-	struct view bits = view_cut(text, '/', &address);
-	enum err err = ERR_SYNTAX;
-
-	copy = view_to_cstr(address);
-	if (!copy)
-		return ERR_SYNTAX;
-	if (!bits.p && inet_pton(AF_INET, copy, ip) == 1)
-		err = ban_network_of(view_of(ip, 4), ret);
-	else if ((!bits.p || view_eq(bits, VIEW("64"))) && inet_pton(AF_INET6, copy, ip) == 1)
-		err = ban_network_of(view_of(ip, 16), ret);
-	free(copy);
-	return err;
-}
-
-void ban_network_add(struct buf *out, const struct ban_network *n)
-{
-	char text[INET6_ADDRSTRLEN] = "";
-	uint8_t ip[16] = { 0 };
-
-	memcpy(ip, n->at, n->n);
-	(void)inet_ntop(n->n == 4 ? AF_INET : AF_INET6, ip, text, sizeof(text));
-	buf_add_str(out, text);
-	if (n->n != 4)
-		buf_add_str(out, "/64");
-}
-
 static void drop_node(struct lru_node *node)
 {
 	free(node); /* the first member of its structure */
@@ -77,18 +23,53 @@ void ban_table_init(struct ban_table *t, const uint8_t secret[16])
 {
 	lru_init(&t->watched, BAN_NETWORKS_MAX, secret, drop_node);
 	lru_init(&t->banned, BAN_NETWORKS_MAX, secret, drop_node);
+	lru_init(&t->ranges, BAN_RANGES_MAX, secret, drop_node);
 }
 
 void ban_table_done(struct ban_table *t)
 {
 	lru_done(&t->watched);
 	lru_done(&t->banned);
+	lru_done(&t->ranges);
 }
 
-/* The entry of a network, in force or past; NULL if it was never banned or that no longer counts. */
+static struct lru_node *find(struct lru *l, const struct ban_network *n)
+{
+	uint8_t room[BAN_KEY_MAX];
+
+	return lru_get(l, ban_network_key(n, room));
+}
+
+static struct lru *table_of(struct ban_table *t, const struct ban_network *n)
+{
+	return ban_network_is_peer(n) ? &t->banned : &t->ranges;
+}
+
+static struct ban *next_range(const struct ban *ban)
+{
+	return (struct ban *)ban->node.older;
+}
+
+/* The first network around n; what is over is forgotten on the way. */
+static const struct ban *find_range(struct ban_table *t, const struct ban_network *n,
+				    int64_t now_ms)
+{
+	struct ban *ban = (struct ban *)t->ranges.newest, *next;
+
+	for (; ban; ban = next) {
+		next = next_range(ban);
+		if (now_ms >= ban->until_ms)
+			lru_remove(&t->ranges, &ban->node);
+		else if (ban_network_contains(&ban->network, n))
+			return ban;
+	}
+	return NULL;
+}
+
+/* The entry of a peer, in force or past; NULL if it was never banned or that no longer counts. */
 static struct ban *find_any(struct ban_table *t, const struct ban_network *n, int64_t now_ms)
 {
-	struct ban *ban = (struct ban *)lru_get(&t->banned, key_of(n));
+	struct ban *ban = (struct ban *)find(&t->banned, n);
 
 	if (ban && now_ms > ban->until_ms && now_ms - ban->until_ms > BAN_TIME_MAX_MS) {
 		lru_remove(&t->banned, &ban->node);
@@ -99,27 +80,52 @@ static struct ban *find_any(struct ban_table *t, const struct ban_network *n, in
 
 const struct ban *ban_find(struct ban_table *t, const struct ban_network *n, int64_t now_ms)
 {
-	const struct ban *ban = find_any(t, n, now_ms);
+	struct ban_network peer;
+	const struct ban *ban = NULL;
 
-	return ban && now_ms < ban->until_ms ? ban : NULL;
+	/* n may be one address of a peer. */
+	if (!ban_network_of(view_of(n->at, n->n), &peer) && ban_network_contains(&peer, n))
+		ban = find_any(t, &peer, now_ms);
+	if (ban && now_ms < ban->until_ms)
+		return ban;
+	return find_range(t, n, now_ms);
 }
 
-enum err ban_set(struct ban_table *t, const struct ban_network *n, int64_t until_ms, uint32_t count)
+static enum err add(struct ban_table *t, const struct ban_network *n, int64_t now_ms,
+		    struct ban **ret)
 {
-	struct ban *ban = (struct ban *)lru_get(&t->banned, key_of(n));
+	uint8_t room[BAN_KEY_MAX];
+	struct lru *table = table_of(t, n);
+	struct ban *ban;
 	enum err err;
 
-	if (!ban) {
-		ban = calloc(1, sizeof(*ban));
-		if (!ban)
-			return ERR_NOMEM;
-		ban->network = *n;
-		err = lru_add(&t->banned, &ban->node, key_of(n));
-		if (err) {
-			free(ban);
-			return err;
-		}
+	if (table == &t->ranges) {
+		static const struct ban_network none = { 0 };
+
+		(void)find_range(t, &none, now_ms); /* makes room */
+		if (lru_count(table) >= BAN_RANGES_MAX)
+			return ERR_LIMIT;
 	}
+	ban = calloc(1, sizeof(*ban));
+	if (!ban)
+		return ERR_NOMEM;
+	ban->network = *n;
+	err = lru_add(table, &ban->node, ban_network_key(n, room));
+	if (err)
+		free(ban);
+	else
+		*ret = ban;
+	return err;
+}
+
+enum err ban_set(struct ban_table *t, const struct ban_network *n, int64_t until_ms, uint32_t count,
+		 int64_t now_ms)
+{
+	struct ban *ban = (struct ban *)find(table_of(t, n), n);
+	enum err err = ban ? OK : add(t, n, now_ms, &ban);
+
+	if (err)
+		return err;
 	ban->until_ms = until_ms;
 	ban->count = count;
 	return OK;
@@ -140,7 +146,8 @@ static int64_t ban_length(const struct ban_rules *rules, uint32_t before)
 
 static struct watch *watch_of(struct ban_table *t, const struct ban_network *n, size_t size)
 {
-	struct watch *w = (struct watch *)lru_get(&t->watched, key_of(n));
+	struct watch *w = (struct watch *)find(&t->watched, n);
+	uint8_t room[BAN_KEY_MAX];
 
 	if (w && w->size != size) { /* the option changed */
 		lru_remove(&t->watched, &w->node);
@@ -152,7 +159,7 @@ static struct watch *watch_of(struct ban_table *t, const struct ban_network *n, 
 	if (!w)
 		return NULL;
 	w->size = size;
-	if (lru_add(&t->watched, &w->node, key_of(n))) {
+	if (lru_add(&t->watched, &w->node, ban_network_key(n, room))) {
 		free(w);
 		return NULL;
 	}
@@ -183,25 +190,29 @@ const struct ban *ban_failure(struct ban_table *t, const struct ban_rules *rules
 	lru_remove(&t->watched, &w->node);
 	before = find_any(t, n, now_ms);
 	count = before ? before->count : 0;
-	if (ban_set(t, n, now_ms + ban_length(rules, count), count + 1))
+	if (ban_set(t, n, now_ms + ban_length(rules, count), count + 1, now_ms))
 		return NULL;
-	return ban_find(t, n, now_ms);
+	return find_any(t, n, now_ms);
 }
 
 enum err ban_lift(struct ban_table *t, const struct ban_network *n, int64_t now_ms)
 {
-	const struct ban *in_force = ban_find(t, n, now_ms);
-	struct lru_node *node = lru_get(&t->watched, key_of(n));
-	struct lru_node *past = lru_get(&t->banned, key_of(n));
+	struct lru_node *watched = find(&t->watched, n);
+	struct ban *ban = (struct ban *)find(table_of(t, n), n);
+	bool in_force = ban && now_ms < ban->until_ms;
 
-	if (node)
-		lru_remove(&t->watched, node);
-	if (past)
-		lru_remove(&t->banned, past);
+	if (watched)
+		lru_remove(&t->watched, watched);
+	if (ban)
+		lru_remove(table_of(t, n), &ban->node);
 	return in_force ? OK : ERR_NOTFOUND;
 }
 
 const struct ban *ban_next(const struct ban_table *t, const struct ban *after)
 {
-	return (const struct ban *)(after ? after->node.older : t->banned.newest);
+	const struct lru_node *node = after ? after->node.older : t->banned.newest;
+
+	if (!node && (!after || ban_network_is_peer(&after->network)))
+		node = t->ranges.newest;
+	return (const struct ban *)node;
 }

@@ -1,10 +1,11 @@
 /*
  * policy/ban.h: which networks may not log in, and when one gets there.
  *
- * A network is an IPv4 address or an IPv6 /64, never an account: whoever knows a name must not be able
- * to lock its owner out.  Pure decisions over the time that the caller tells; the caller keeps bans on
- * disk, and exempts loopback and known devices.  Bounded: past BAN_NETWORKS_MAX the network that failed
- * longest ago is forgotten, banned ones last.
+ * A peer is an IPv4 address or an IPv6 /64, never an account: whoever knows a name must not be able to lock
+ * its owner out.  Peers are watched and banned by themselves; other networks (IPv4 /8 to /32, IPv6 /16 to /128)
+ * are banned by hand.  Pure decisions over the time that the caller tells; the caller keeps bans on disk, and
+ * exempts loopback and known devices.  Bounded: past BAN_NETWORKS_MAX the peer that failed longest ago is
+ * forgotten, banned ones last; past BAN_RANGES_MAX no more networks are taken.
  */
 #ifndef POLICY_BAN_H
 #define POLICY_BAN_H
@@ -13,16 +14,20 @@
 #include "policy/lru.h"
 
 enum {
-	BAN_NETWORK_LEN = 8, /* octets: 4, or the first 8 of an IPv6 address */
-	BAN_NETWORKS_MAX = 32768, /* watched, and as many banned */
+	BAN_NETWORKS_MAX = 32768, /* peers watched, and as many banned */
+	BAN_RANGES_MAX = 1000, /* other networks banned; each log-in is held against all of them */
+	BAN_V4_BITS_MIN = 8,
+	BAN_V6_BITS_MIN = 16,
+	BAN_KEY_MAX = 17, /* octets of a network's key */
 	BAN_FAILURES_MAX = 1000, /* highest value of ban_rules.failures */
 };
 
 #define BAN_TIME_MAX_MS ((int64_t)7 * 24 * 3600 * 1000)
 
 struct ban_network {
-	uint8_t n; /* 4 or 8 */
-	uint8_t at[BAN_NETWORK_LEN];
+	uint8_t n; /* octets of an address: 4 or 16 */
+	uint8_t bits; /* of the address that count; those beyond are zero */
+	uint8_t at[16];
 };
 
 /* Options ban_failures, ban_window, ban_time. */
@@ -33,8 +38,9 @@ struct ban_rules {
 };
 
 struct ban_table {
-	struct lru watched; /* by network: failures in the window */
-	struct lru banned; /* by network: bans, and past ones that still count for doubling */
+	struct lru watched; /* by peer: failures in the window */
+	struct lru banned; /* by peer: bans, and past ones that still count for doubling */
+	struct lru ranges; /* by network that is no peer: bans */
 };
 
 /* One ban; ended ones are kept for BAN_TIME_MAX_MS so that the next one is longer. */
@@ -45,28 +51,38 @@ struct ban {
 	uint32_t count; /* how often this network was banned */
 };
 
-/* 4 or 16 octets; IPv4 mapped into IPv6 is IPv4.  ERR_SYNTAX for another length. */
+/* The peer of 4 or 16 octets; IPv4 mapped into IPv6 is IPv4.  ERR_SYNTAX for another length. */
 MUST_USE enum err ban_network_of(struct view ip, struct ban_network *ret);
-/* "192.0.2.1", "2001:db8::", "2001:db8::1", "2001:db8::/64".  ERR_SYNTAX. */
+/* The address alone: an IPv4 /32, an IPv6 /128. */
+MUST_USE enum err ban_address_of(struct view ip, struct ban_network *ret);
+/* "192.0.2.1", "2001:db8::1" (a peer), "192.0.2.0/24", "2001:db8::/32"; octets beyond the bits are dropped.
+ * ERR_SYNTAX: no address.  ERR_RANGE: the bits are none that can be banned. */
 MUST_USE enum err ban_network_parse(struct view text, struct ban_network *ret);
-/* "192.0.2.1" or "2001:db8::/64". */
+/* "192.0.2.1", "192.0.2.0/24" or "2001:db8::/64": what ban_network_parse takes. */
 void ban_network_add(struct buf *out, const struct ban_network *n);
+/* An IPv4 address or an IPv6 /64? */
+bool ban_network_is_peer(const struct ban_network *n);
+bool ban_network_contains(const struct ban_network *outer, const struct ban_network *inner);
+/* For tables and disk: a peer's is 4 or 8 octets.  Borrowed from room. */
+struct view ban_network_key(const struct ban_network *n, uint8_t room[BAN_KEY_MAX]);
+/* ERR_CORRUPT. */
+MUST_USE enum err ban_network_of_key(struct view key, struct ban_network *ret);
 
 /* secret: 16 random octets. */
 void ban_table_init(struct ban_table *t, const uint8_t secret[16]);
 void ban_table_done(struct ban_table *t);
 
-/* NULL, or the ban in force.  Borrowed until the table changes. */
+/* NULL, or a ban in force of the network or of one around it.  Borrowed until the table changes. */
 const struct ban *ban_find(struct ban_table *t, const struct ban_network *n, int64_t now_ms);
 /*
- * A failed authentication.  Returns the ban if this one was too many (time_ms, doubled for each earlier
+ * A failed authentication of a peer.  Returns the ban if this one was too many (time_ms, doubled for each earlier
  * ban, at most BAN_TIME_MAX_MS), else NULL.  Out of memory counts nothing.
  */
 const struct ban *ban_failure(struct ban_table *t, const struct ban_rules *rules,
 			      const struct ban_network *n, int64_t now_ms);
-/* Set a ban, by hand or from disk.  ERR_NOMEM. */
+/* Set a ban, by hand or from disk.  ERR_NOMEM; ERR_LIMIT past BAN_RANGES_MAX. */
 MUST_USE enum err ban_set(struct ban_table *t, const struct ban_network *n, int64_t until_ms,
-			  uint32_t count);
+			  uint32_t count, int64_t now_ms);
 /* Forget the network, its failures and earlier bans.  ERR_NOTFOUND if it was not banned. */
 MUST_USE enum err ban_lift(struct ban_table *t, const struct ban_network *n, int64_t now_ms);
 /* Walk: start with NULL, NULL at the end.  The table must not change meanwhile; past bans are shown too. */

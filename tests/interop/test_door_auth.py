@@ -137,20 +137,47 @@ def not_the_account(it):
     gets_in(it, '127.6.1.1', 'dora@example.test')
 
 
+def ban_networks(it):
+    """A network by hand: its first and last address, not the neighbours; mail from there goes on; owners are let in."""
+    gets_in(it, '127.8.0.9', 'carl@example.test')
+    assert it.cli('ban', 'add', '127.8.0.77/25').stdout == 'banned 127.8.0.0/25\n'
+    for source in ('127.8.0.0', '127.8.0.127'):
+        banned(it, source)
+    gets_in(it, '127.8.0.128')
+    gets_in(it, '127.7.255.255')
+    gets_in(it, '127.8.0.9', 'carl@example.test')
+    banned(it, '127.8.0.9', ANNA)
+    serves(it, '127.8.0.1')
+    assert '127.8.0.0/25' in [r['network'] for r in it.json('ban', 'list')]
+    for network, why in (('127.8.0.5', '127.8.0.5 is banned as part of 127.8.0.0/25'), ('127.8.1.5', '127.8.1.5 is not banned')):
+        result = it.cli('ban', 'remove', network, check=False)
+        assert result.returncode != 0 and why in result.stderr, result
+    for network, why in (('10.0.0.0/7', 'cannot be banned'), ('2001:db8::/129', 'cannot be banned'), ('10.0.0/8', 'no address or network')):
+        result = it.cli('ban', 'add', network, check=False)
+        assert result.returncode != 0 and why in result.stderr, result
+    it.cli('ban', 'remove', '127.8.0.0/25')
+    gets_in(it, '127.8.0.127')
+
+
 def ban_lasts(it):
     """A ban outlives a restart."""
     it.cli('ban', 'add', '127.9.0.0')
     it.cli('ban', 'add', '127.9.0.1')
+    it.cli('ban', 'add', '127.9.1.0/24')
+    it.cli('ban', 'add', '2001:db8::/40')
     it.stop()
     it.start()
     banned(it, '127.9.0.1')
+    banned(it, '127.9.1.200')
     gets_in(it, '127.9.0.2')
     serves(it, '127.9.0.3')
+    assert {r['network'] for r in it.json('ban', 'list')} >= {'127.9.0.0', '127.9.0.1', '127.9.1.0/24', '2001:db8::/40'}
 
 
 def bans():
     with Instance(accounts=ACCOUNTS, options=BANS) as it:
-        for test in (auth_tries, ban_failures, known_device, spraying, by_imap_too, not_the_account, ban_lasts):
+        for test in (auth_tries, ban_failures, known_device, spraying, by_imap_too, not_the_account, ban_networks,
+                     ban_lasts):
             report.run(test.__name__, test, it)
 
 

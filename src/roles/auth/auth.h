@@ -109,7 +109,8 @@ void auth_admin(struct auth *a, const struct admin_request *m);
 
 /* guard.c: bans and known devices. */
 struct guard {
-	struct ban_network network;
+	struct ban_network network; /* the peer, as failures and devices are counted */
+	struct ban_network address; /* alone */
 	bool exempt; /* loopback, or an address that cannot be counted */
 };
 struct guard guard_of(const struct auth *a, struct view peer_ip, bool loopback);

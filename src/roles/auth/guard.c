@@ -8,25 +8,21 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-static struct view network_key(const struct guard *g)
-{
-	return view_of(g->network.at, g->network.n);
-}
-
 struct guard guard_of(const struct auth *a, struct view peer_ip, bool loopback)
 {
 	struct guard g = { .exempt = loopback && !a->config->loopback_limits };
 
-	if (ban_network_of(peer_ip, &g.network))
+	if (ban_network_of(peer_ip, &g.network) || ban_address_of(peer_ip, &g.address))
 		g.exempt = true;
 	return g;
 }
 
 bool guard_knows(struct auth *a, const struct guard *g, uint64_t account)
 {
+	uint8_t room[BAN_KEY_MAX];
 	bool known = false;
 
-	if (!account || directory_device_known(a->d, account, network_key(g),
+	if (!account || directory_device_known(a->d, account, ban_network_key(&g->network, room),
 					       clock_wall() - AUTH_DEVICE_LIFE_S, &known))
 		return false;
 	return known;
@@ -34,7 +30,7 @@ bool guard_knows(struct auth *a, const struct guard *g, uint64_t account)
 
 bool guard_refuses(struct auth *a, const struct guard *g, uint64_t account)
 {
-	if (g->exempt || !ban_find(&a->bans, &g->network, clock_wall_ms()))
+	if (g->exempt || !ban_find(&a->bans, &g->address, clock_wall_ms()))
 		return false;
 	if (guard_knows(a, g, account))
 		return false;
@@ -44,8 +40,9 @@ bool guard_refuses(struct auth *a, const struct guard *g, uint64_t account)
 
 static void store_ban(struct auth *a, const struct ban *ban)
 {
+	uint8_t room[BAN_KEY_MAX];
 	struct directory_ban row = {
-		.network = view_of(ban->network.at, ban->network.n),
+		.network = ban_network_key(&ban->network, room),
 		.until_ms = ban->until_ms,
 		.count = ban->count,
 	};
@@ -81,11 +78,13 @@ void guard_failed(struct auth *a, const struct guard *g)
 
 void guard_succeeded(struct auth *a, const struct guard *g, uint64_t account)
 {
+	uint8_t room[BAN_KEY_MAX];
 	enum err err;
 
 	if (g->exempt)
 		return;
-	err = directory_device_seen(a->d, account, network_key(g), clock_wall());
+	err = directory_device_seen(a->d, account, ban_network_key(&g->network, room),
+				    clock_wall());
 	if (err)
 		LOG_WARNING("auth.device", "a log-in's address could not be remembered",
 			    LOG_ERR(err));
@@ -94,12 +93,13 @@ void guard_succeeded(struct auth *a, const struct guard *g, uint64_t account)
 static enum err load_ban(void *ctx, const struct directory_ban *row)
 {
 	struct auth *a = ctx;
-	struct ban_network n = { .n = (uint8_t)row->network.n };
+	struct ban_network n;
 
-	if (row->network.n != 4 && row->network.n != BAN_NETWORK_LEN)
+	if (ban_network_of_key(row->network, &n)) {
+		LOG_WARNING("auth.ban", "a stored ban names no network and is left out");
 		return OK;
-	memcpy(n.at, row->network.p, row->network.n);
-	return ban_set(&a->bans, &n, row->until_ms, row->count);
+	}
+	return ban_set(&a->bans, &n, row->until_ms, row->count, clock_wall_ms());
 }
 
 enum err guard_load(struct auth *a)

@@ -179,11 +179,64 @@ static void test_bans(void **state)
 			 ERR_NOTFOUND);
 	fixture_plain(f, NULL, "anna@example.org", PASSWORD);
 	assert_int_equal(f->said, SAID_SUCCESS);
-	assert_int_equal(fixture_admin(f, "ban.add", "network", "192.0.2.0/24", NULL), ERR_SYNTAX);
 	assert_int_equal(fixture_admin(f, "ban.add", "network", "192.0.2.1", "time", "soon", NULL),
 			 ERR_SYNTAX);
 	assert_int_equal(fixture_admin(f, "ban.add", "network", "192.0.2.1", "time", "0 s", NULL),
 			 ERR_SYNTAX);
+}
+
+/* Wider ones, stored, listed, and lifted by their own name only. */
+static void test_banned_networks(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(fixture_admin(f, "ban.add", "network", "192.0.2.77/24", NULL), OK);
+	assert_true(text_has(f, "banned 192.0.2.0/24"));
+	fixture_restart(f);
+	fixture_plain(f, NULL, "anna@example.org", PASSWORD);
+	assert_int_equal(f->kind, AUTHN_BANNED);
+	assert_int_equal(fixture_admin(f, "ban.list", NULL), OK);
+	assert_true(rows_have(f, "{\"network\":\"192.0.2.0/24\""));
+	assert_int_equal(fixture_admin(f, "ban.remove", "network", "192.0.2.1", NULL),
+			 ERR_NOTFOUND);
+	assert_true(text_has(f, "192.0.2.1 is banned as part of 192.0.2.0/24"));
+	assert_int_equal(fixture_admin(f, "ban.remove", "network", "192.0.2.0/25", NULL),
+			 ERR_NOTFOUND);
+	assert_true(text_has(f, "as part of"));
+	assert_int_equal(fixture_admin(f, "ban.remove", "network", "192.0.2.0/24", NULL), OK);
+	fixture_plain(f, NULL, "anna@example.org", PASSWORD);
+	assert_int_equal(f->said, SAID_SUCCESS);
+	fixture_restart(f);
+	assert_int_equal(fixture_admin(f, "ban.remove", "network", "192.0.2.0/24", NULL),
+			 ERR_NOTFOUND);
+	assert_true(text_has(f, "is not banned"));
+	/* From there anna has logged in: others are kept out, she is not. */
+	assert_int_equal(fixture_admin(f, "ban.add", "network", "192.0.2.0/24", NULL), OK);
+	fixture_plain(f, NULL, "anna@example.org", PASSWORD);
+	assert_int_equal(f->said, SAID_SUCCESS);
+	assert_int_equal(fixture_admin(f, "ban.add", "network", "192.0.2.0/7", NULL), ERR_RANGE);
+	assert_true(text_has(f, "a network is /8 to /32, with IPv6 /16 to /128"));
+	assert_int_equal(fixture_admin(f, "ban.add", "network", "example.org", NULL), ERR_SYNTAX);
+	assert_true(text_has(f, "no address or network"));
+}
+
+static void test_too_many_banned_networks(void **state)
+{
+	struct fixture *f = *state;
+	char text[32];
+
+	for (int i = 0; i < BAN_RANGES_MAX; i++) {
+		snprintf(text, sizeof(text), "10.%d.%d.0/24", i / 256, i % 256);
+		assert_int_equal(fixture_admin(f, "ban.add", "network", text, NULL), OK);
+	}
+	assert_int_equal(fixture_admin(f, "ban.add", "network", "11.0.0.0/24", NULL), ERR_LIMIT);
+	assert_true(text_has(f, "1000 networks are banned already"));
+	assert_int_equal(fixture_admin(f, "ban.add", "network", "10.0.0.0/24", NULL), OK);
+	assert_int_equal(fixture_admin(f, "ban.add", "network", "11.0.0.1", NULL), OK);
+	fixture_restart(f);
+	assert_int_equal(fixture_admin(f, "ban.add", "network", "11.0.0.0/24", NULL), ERR_LIMIT);
+	assert_int_equal(fixture_admin(f, "ban.remove", "network", "10.0.0.0/24", NULL), OK);
+	assert_int_equal(fixture_admin(f, "ban.add", "network", "11.0.0.0/24", NULL), OK);
 }
 
 static void test_status(void **state)
@@ -205,6 +258,8 @@ int main(void)
 		AUTH_TEST(test_list_and_quota),
 		AUTH_TEST(test_aliases),
 		AUTH_TEST(test_bans),
+		AUTH_TEST(test_banned_networks),
+		AUTH_TEST(test_too_many_banned_networks),
 		AUTH_TEST(test_status),
 	};
 
