@@ -445,12 +445,11 @@ void imap_framer_take(struct imap_framer *f, struct view input, struct imap_fram
 		size_t n = frame_step(f, view_from(input, used), ret);
 
 		used += n;
+		/* First of all: what is complete by now is complete without what did not fit. */
+		if (f->text.err)
+			frame_fatal(f, "BAD Out of memory", ret);
 		if (ret->kind != IMAP_FRAME_MORE)
 			break;
-		if (f->text.err) {
-			frame_fatal(f, "BAD Out of memory", ret);
-			break;
-		}
 		if (n == 0 && f->state == state)
 			break;
 		if (f->held) { /* a dropped command ended here */

@@ -149,6 +149,15 @@ struct view imap_nstring(struct imap_parser *p)
 	return imap_string(p);
 }
 
+/* A name that is none is the command's business; one that found no memory is the parser's. */
+static bool name_failed(struct imap_parser *p, enum err err, struct imap_mailbox_arg *ret)
+{
+	ret->err = err;
+	if (err == ERR_NOMEM)
+		cursor_fail(&p->c, err);
+	return false;
+}
+
 bool imap_name_of_wire(struct imap_parser *p, struct view text, struct imap_mailbox_arg *ret)
 {
 	struct buf CLEANUP(buf_done) decoded = BUF_INIT(IMAP_NAME_WIRE_MAX);
@@ -161,10 +170,10 @@ bool imap_name_of_wire(struct imap_parser *p, struct view text, struct imap_mail
 	/* Most names are plain, and then a view of the command does. */
 	if (!view_has(text, '&') && mime_ascii_only(text) && text.n <= IMAP_NAME_MAX) {
 		err = imap_name_normalise(&name, text);
-		if (!err)
-			ret->name = text;
-		ret->err = err;
-		return !err;
+		if (err)
+			return name_failed(p, err, ret);
+		ret->name = text;
+		return true;
 	}
 	if (text.n > IMAP_NAME_WIRE_MAX)
 		err = ERR_LIMIT;
@@ -174,10 +183,8 @@ bool imap_name_of_wire(struct imap_parser *p, struct view text, struct imap_mail
 		err = imap_utf7_decode(&decoded, text);
 	if (!err && !p->mode.utf8)
 		err = imap_name_normalise(&name, buf_view(&decoded));
-	if (err) {
-		ret->err = err;
-		return false;
-	}
+	if (err)
+		return name_failed(p, err, ret);
 	ret->name = arena_copy(p->a, buf_view(&name));
 	if (name.n && !ret->name.p)
 		cursor_fail(&p->c, ERR_NOMEM);

@@ -173,6 +173,8 @@ static enum err add_extended_param(struct buf *field, struct view name, struct v
 			return ERR_LIMIT;
 		buf_clear(&piece);
 		add_percent(&piece, head);
+		if (buf_err(&piece))
+			return buf_err(&piece);
 		add_param_gap(field, name.n + piece.n + 14);
 		buf_add(field, name);
 		if (!one)

@@ -135,6 +135,13 @@ void session_close(struct smtp_session *s)
 	s->delay_end_ms = 0;
 }
 
+void session_wrote(struct smtp_session *s)
+{
+	/* All later ones would be out of step. */
+	if (buf_err(&s->out))
+		session_close(s);
+}
+
 void session_note(struct smtp_session *s, enum smtp_verdict v)
 {
 	s->noted = v;
@@ -154,9 +161,10 @@ void session_reply_text(struct smtp_session *s, enum smtp_verdict v, struct view
 	/* That the server stops is its own doing. */
 	if (smtp_verdict_row(v)->close && !smtp_verdict_is_ok(v) && v != SMTP_V_SHUTDOWN)
 		session_note(s, v);
-	/* A reply that did not fit would put all later ones out of step. */
-	if (smtp_verdict_row(v)->close || buf_err(&s->out))
+	if (smtp_verdict_row(v)->close)
 		session_close(s);
+	else
+		session_wrote(s);
 }
 
 void session_reply(struct smtp_session *s, enum smtp_verdict v)
@@ -285,6 +293,7 @@ static void greet(struct smtp_session *s)
 		 s->config->service == SMTP_LMTP ? "LMTP" : "ESMTP");
 	s->phase = SMTP_PHASE_COMMAND;
 	session_wait_command(s);
+	session_wrote(s);
 }
 
 /* Before the greeting nothing may come, unless the client need not wait for it. */

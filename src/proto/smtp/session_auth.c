@@ -121,8 +121,7 @@ static void write_challenge(struct smtp_session *s, struct view sasl)
 	base64_encode(&s->out, sasl);
 	buf_add(&s->out, VIEW("\r\n"));
 	s->phase = SMTP_PHASE_SASL;
-	if (buf_err(&s->out))
-		session_close(s);
+	session_wrote(s);
 }
 
 void smtp_session_auth_challenge(struct smtp_session *s, struct view sasl)

@@ -110,8 +110,6 @@ static void write_extensions(struct smtp_session *s)
 	buf_addf(&s->out, "250-LIMITS MAILMAX=%u RCPTMAX=%u\r\n", c->mail_per_session,
 		 c->rcpt_per_message); /* RFC 9422 */
 	buf_add(&s->out, VIEW("250 ENHANCEDSTATUSCODES\r\n"));
-	if (buf_err(&s->out))
-		session_close(s);
 }
 
 /* EHLO, HELO, LHLO: also end a transaction.   RFC 5321#4.1.4 */
@@ -136,6 +134,7 @@ static void run_hello(struct smtp_session *s, const struct smtp_command *command
 		write_extensions(s);
 	else
 		buf_addf(&s->out, "250 " VIEW_FMT "\r\n", VIEW_ARG(s->config->hostname));
+	session_wrote(s);
 }
 
 /* RFC 3207#4.2.  Octets behind the command were sent in clear and would be read as if they were not. */

@@ -19,6 +19,8 @@ void session_reply_text(struct smtp_session *s, enum smtp_verdict v, struct view
 void session_reply_bad(struct smtp_session *s, enum smtp_verdict v);
 /* Abort an open message and ask for close; final. */
 void session_close(struct smtp_session *s);
+/* Behind what was written to out without session_reply: a reply that did not fit ends the session. */
+void session_wrote(struct smtp_session *s);
 /* Ask the owner. */
 void session_ask(struct smtp_session *s, enum smtp_action action);
 /* The pending request was answered.  Asserts that it was action. */
