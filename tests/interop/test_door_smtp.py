@@ -494,6 +494,10 @@ def rcpt_client_hour(it, source):
     other.envelope(FRIEND, ANNA)
 
 
+def notices(it):
+    return [m for m in it.messages(BEN) if b'Subject: Your account has reached its limit for sending' in m]
+
+
 def submit_rcpt_hour(it):
     log = Log(it)
     w = user(it, address=BEN)
@@ -502,7 +506,13 @@ def submit_rcpt_hour(it):
         w.command(f'RCPT TO:<{ANNA}>', 250, '2.1.5')
     w.command(f'RCPT TO:<{ANNA}>', 450, '4.7.1')
     log.saw('smtp.rcpt_refused', to=ANNA, status='4.7.1')
+    log.saw('smtp.owner_told', account=BEN)
+    w.command(f'RCPT TO:<{ANNA}>', 450, '4.7.1')
     user(it).envelope(ANNA, BEN)
+    it.wait_for(lambda: notices(it), what='the notice to the owner')
+    time.sleep(0.5)
+    notice, = notices(it)  # one a day
+    assert b'more than 3 recipients' in notice and b'127.0.0.1' in notice and b'Auto-Submitted: auto-generated' in notice, notice
 
 
 def meanwhile(it):

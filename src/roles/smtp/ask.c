@@ -121,7 +121,11 @@ static enum smtp_verdict rcpt_verdict(struct conn *c, unsigned status)
 	case ROUTE_LOOP: return SMTP_V_LOOP;
 	default: return SMTP_V_RCPT_TEMP;
 	}
-	return rcpt_rate_allows(c) ? SMTP_V_RCPT_OK : SMTP_V_RCPT_RATE;
+	if (rcpt_rate_allows(c))
+		return SMTP_V_RCPT_OK;
+	if (is_submission(c))
+		notice_limit(c);
+	return SMTP_V_RCPT_RATE;
 }
 
 static enum err on_recipient_is(void *ctx, const struct route_recipient_is *m)
@@ -392,6 +396,8 @@ static enum err on_done(void *ctx, const struct accept_done *m)
 	struct conn *c = conn_by_tag(r, m->tag);
 	struct smtp_result result = verdict(accept_verdict(m->status));
 
+	if (m->tag == MESSAGE_NOTICE_TAG && m->status != ACCEPT_OK)
+		LOG_WARNING("smtp.notice_lost", "the queue did not take a notice to an owner");
 	if (!c || !awaits(c, SMTP_ASK_COMMIT, SMTP_ASK_COMMIT))
 		return OK;
 	c->tag = 0;

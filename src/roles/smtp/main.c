@@ -145,6 +145,8 @@ static bool tables_init(struct smtp_role *r)
 	rate_init(&r->clients, RATE_KEYS_MAX, secret);
 	random_bytes(secret, sizeof(secret));
 	rate_init(&r->accounts, RATE_KEYS_MAX, secret);
+	random_bytes(secret, sizeof(secret));
+	rate_init(&r->notices, RATE_KEYS_MAX, secret);
 	r->slots = calloc(CONNS_MAX, sizeof(struct conn *));
 	return r->slots;
 }

@@ -7,7 +7,7 @@
  *
  *	main.c     channels, start, stop        options.c  the session's limits out of the options
  *	conn.c     one connection and its turns  ask.c     what a session asks, and the answers
- *	message.c  the message being received
+ *	message.c  the message being received   notice.c  telling an owner of the limit
  */
 #ifndef ROLES_SMTP_ROLE_H
 #define ROLES_SMTP_ROLE_H
@@ -27,6 +27,7 @@ enum {
 	MESSAGE_INLINE_MAX = 16000, /* envelope and body in the packet, else by descriptor */
 	MESSAGE_CHUNK = 64 * 1024, /* octets gathered before they go to the descriptor */
 	MESSAGE_ENVELOPE_MAX = 1 << 20,
+	MESSAGE_NOTICE_TAG = 0, /* of a message that no connection waits for */
 	BINDING_MAX = 64,
 	TLS_TEXT_MAX = 96
 };
@@ -82,6 +83,7 @@ struct smtp_role {
 	uint32_t tag_serial;
 	struct map by_session; /* session id to conn */
 	struct rate clients, accounts;
+	struct rate notices; /* by account: told of its limit */
 	uint64_t in_flight; /* octets of bodies being received */
 	bool disk_full; /* the queue said so */
 	bool stopping;
@@ -121,6 +123,9 @@ void ask_accept_channel(struct smtp_role *r, int fd);
 void ask_authn_channel(struct smtp_role *r, int fd);
 /* The session's SASL exchange ended without auth knowing: tell it. */
 void ask_auth_sync(struct conn *c);
+
+/* notice.c: the account of c was refused a recipient (submit_rcpt_hour): tell its owner, at most once a day. */
+void notice_limit(struct conn *c);
 
 /* message.c */
 void message_init(struct message *m);
