@@ -110,7 +110,8 @@ struct journal {
 	uint64_t clean_through; /* segments up to this order are cleaned, however full */
 
 	struct slab *slabs, *slabs_end; /* oldest first; the last one takes records */
-	struct slab *free_slab; /* one of the usual size is kept */
+	struct slab *spare_slabs; /* memory for the next ones; given back when nothing comes */
+	size_t spare_bytes;
 	size_t slab_bytes;
 	struct batch *open, *closing; /* the one that is filled; the one whose groups are told */
 	bool committing;
@@ -172,7 +173,7 @@ MUST_USE enum err slab_room(struct journal *j, size_t n, struct slab **ret, size
 /* The cached octets at an offset, or NULL. */
 const struct slab *slab_find(const struct journal *j, const struct segment *s, uint64_t at,
 			     uint64_t n);
-/* Forget the oldest written slabs until the cache fits in so many octets. */
+/* Forget the oldest written slabs until the cache fits in so many octets; 0: give all memory back. */
 void slab_trim(struct journal *j, size_t most);
 /* Forget all of a segment, written or not. */
 void slab_forget(struct journal *j, const struct segment *s);

@@ -12,6 +12,7 @@
 #include "spool/failpoints.h"
 #include "spool/internal.h"
 #include "sys/clock.h"
+#include "sys/file.h"
 
 enum {
 	BATCH_GROUPS_MAX = 1 << 20,
@@ -33,13 +34,18 @@ void journal_tell(struct journal *j, const struct journal_event *e, const struct
 
 /* ---- adding ---- */
 
+static uint64_t body_octets(const struct journal_record *r)
+{
+	return r->file ? r->file->n : r->body.n;
+}
+
 /* Upper bound of the room in a segment: every second change of slab is behind JOURNAL_SLAB octets. */
 static uint64_t group_room(const struct journal_record *records, size_t n)
 {
 	uint64_t need = 0;
 
 	for (size_t i = 0; i < n; i++)
-		need += record_size(records[i].head.n, records[i].body.n);
+		need += record_size(records[i].head.n, body_octets(&records[i]));
 	return need + SPOOL_BLOCK * (3 + 2 * need / JOURNAL_SLAB);
 }
 
@@ -57,14 +63,21 @@ static enum err lay_out_record(struct journal *j, const struct journal_record *r
 				 .flags = more ? RECORD_MORE : 0,
 				 .batch = j->next_batch,
 				 .sequence = r->sequence };
+	struct view body = r->body;
 	struct slab *slab;
 	size_t at;
-	enum err err = slab_room(j, (size_t)record_size(r->head.n, r->body.n), &slab, &at);
+	enum err err = slab_room(j, (size_t)record_size(r->head.n, body_octets(r)), &slab, &at);
 
+	if (!err && r->file) {
+		char *room = slab->bytes + at + RECORD_HEADER + r->head.n;
+
+		err = file_read_at(r->file->fd, room, (size_t)r->file->n, (off_t)r->file->at);
+		body = view_of(room, (size_t)r->file->n);
+	}
 	if (err)
 		return err;
 	record.offset = slab->base + at;
-	record_write(slab->bytes + at, &record, slab->segment->salt, r->head, r->body);
+	record_write(slab->bytes + at, &record, slab->segment->salt, r->head, body);
 	j->open->records.at[j->open->records.n++] = (struct pending_record){
 		.slab = slab,
 		.at = at,
@@ -129,6 +142,8 @@ enum err journal_add(struct journal *j, const struct journal_record *records, si
 {
 	struct pending_group g = { .then = then, .ctx = ctx };
 
+	for (size_t i = 0; i < n; i++)
+		ASSERT(!records[i].file);
 	if (j->parked)
 		park_retry(j);
 	if (!j->parked && !journal_lay_out(j, records, n, &g))

@@ -44,11 +44,19 @@ struct journal_entry {
 	bool unreadable; /* was reported so */
 };
 
+/* A body that lies in a file which nobody changes: it is read straight to where it is written from. */
+struct journal_file {
+	int fd; /* borrowed for the call */
+	uint64_t at;
+	uint64_t n;
+};
+
 struct journal_record {
 	uint8_t type; /* enum record_type */
 	uint64_t sequence;
 	struct view head;
 	struct view body;
+	const struct journal_file *file; /* instead of body; with journal_offer only */
 	struct journal_entry *entry; /* RECORD_ACCEPT: placed when the group is durable */
 };
 
@@ -122,7 +130,8 @@ uint64_t journal_sequence(struct journal *j);
 typedef void journal_fn(void *ctx, enum err err);
 
 /*
- * Add a group to the next commit; the bytes are copied.  then may be NULL.
+ * Add a group to the next commit; the bytes are copied.  then may be NULL.  A file that is shorter than it
+ * was said to be is ERR_EOF, one that cannot be read ERR_IO.
  *
  * journal_offer is for what a client waits for: when no room can be made or the write fails, nothing of
  * it counts and then(err) says so; an error return means that then is not called.  journal_add is for

@@ -3,11 +3,11 @@
  */
 #include "spool/record.h"
 
-#include "base/map.h"
+#include <xxhash.h>
 
 enum {
 	RECORD_SUM_AT = RECORD_HEADER - 8,
-	HEADER_VERSION = 1,
+	HEADER_VERSION = 2, /* 1: sums by SipHash; was never released */
 	HEADER_DISTRUST_AT = 96,
 	HEADER_SUM_AT = HEADER_DISTRUST_AT + 16 * SEGMENT_DISTRUST_MAX,
 };
@@ -17,6 +17,11 @@ static const char header_magic[8] = { 'P', 'H', 'S', 'P', 'O', 'O', 'L', '\n' };
 /* No secret: only finds damage, as the salt itself stands in the header. */
 static const uint8_t header_key[SPOOL_SALT] = { 'p', 'o', 's', 't', 'h', 'o', 'l', 'd' };
 
+static uint64_t sum(const uint8_t salt[SPOOL_SALT], struct view v)
+{
+	return XXH3_64bits_withSeed(v.p, v.n, num_get64(salt) ^ num_get64(salt + 8));
+}
+
 void record_write(char *to, struct record *r, const uint8_t salt[SPOOL_SALT], struct view head,
 		  struct view body)
 {
@@ -25,14 +30,14 @@ void record_write(char *to, struct record *r, const uint8_t salt[SPOOL_SALT], st
 
 	if (head.n)
 		memcpy(payload, head.p, head.n);
-	if (body.n)
+	if (body.n && body.p != payload + head.n)
 		memcpy(payload + head.n, body.p, body.n);
 	memset(to + used, 0, record_size(head.n, body.n) - used);
 	r->head_n = (uint32_t)head.n;
 	r->body_n = body.n;
 	/* Of the copy: what is summed is what is written, whoever else can see the original. */
-	r->head_sum = siphash(salt, view_of(payload, head.n));
-	r->body_sum = siphash(salt, view_of(payload + head.n, body.n));
+	r->head_sum = sum(salt, view_of(payload, head.n));
+	r->body_sum = sum(salt, view_of(payload + head.n, body.n));
 
 	memcpy(to, record_magic, sizeof(record_magic));
 	to[4] = (char)r->type;
@@ -45,7 +50,7 @@ void record_write(char *to, struct record *r, const uint8_t salt[SPOOL_SALT], st
 	num_put64(to + 32, r->head_sum);
 	num_put64(to + 40, r->body_sum);
 	num_put64(to + 48, r->offset);
-	num_put64(to + RECORD_SUM_AT, siphash(salt, view_of(to, RECORD_SUM_AT)));
+	num_put64(to + RECORD_SUM_AT, sum(salt, view_of(to, RECORD_SUM_AT)));
 }
 
 enum err record_read(const char *at, const uint8_t salt[SPOOL_SALT], uint64_t offset,
@@ -54,7 +59,7 @@ enum err record_read(const char *at, const uint8_t salt[SPOOL_SALT], uint64_t of
 	struct record r;
 
 	if (!record_maybe(at) ||
-	    num_get64(at + RECORD_SUM_AT) != siphash(salt, view_of(at, RECORD_SUM_AT)))
+	    num_get64(at + RECORD_SUM_AT) != sum(salt, view_of(at, RECORD_SUM_AT)))
 		return ERR_CORRUPT;
 	r = (struct record){
 		.type = (uint8_t)at[4],
@@ -79,7 +84,7 @@ enum err record_check(const struct record *r, const uint8_t salt[SPOOL_SALT], st
 {
 	if (head.n != r->head_n || body.n != r->body_n)
 		return ERR_CORRUPT;
-	if (siphash(salt, head) != r->head_sum || siphash(salt, body) != r->body_sum)
+	if (sum(salt, head) != r->head_sum || sum(salt, body) != r->body_sum)
 		return ERR_CORRUPT;
 	return OK;
 }
@@ -103,7 +108,7 @@ void segment_header_write(char *to, const struct segment_header *h)
 		num_put64(to + HEADER_DISTRUST_AT + 16 * i, h->distrust[i].order);
 		num_put64(to + HEADER_DISTRUST_AT + 16 * i + 8, h->distrust[i].from);
 	}
-	num_put64(to + HEADER_SUM_AT, siphash(header_key, view_of(to, HEADER_SUM_AT)));
+	num_put64(to + HEADER_SUM_AT, sum(header_key, view_of(to, HEADER_SUM_AT)));
 }
 
 enum err segment_header_read(const char *at, struct segment_header *ret)
@@ -111,7 +116,7 @@ enum err segment_header_read(const char *at, struct segment_header *ret)
 	struct segment_header h;
 
 	if (memcmp(at, header_magic, sizeof(header_magic)) != 0 ||
-	    num_get64(at + HEADER_SUM_AT) != siphash(header_key, view_of(at, HEADER_SUM_AT)))
+	    num_get64(at + HEADER_SUM_AT) != sum(header_key, view_of(at, HEADER_SUM_AT)))
 		return ERR_CORRUPT;
 	if (num_get32(at + 8) != HEADER_VERSION || num_get32(at + 12) != SPOOL_BLOCK)
 		return ERR_UNSUPPORTED;

@@ -2,9 +2,10 @@
  * spool/record.h: the framing of journal records and the first block of a segment.
  *
  * A record is a header of RECORD_HEADER octets, a head (the envelope, or what has changed), a body (the
- * message, or nothing), and zeros up to RECORD_ALIGN.  All sums are SipHash keyed with the salt of the
- * segment's present use: octets of an earlier use are no record, and neither is what a sender has
- * written into a message, since nobody outside knows the salt.
+ * message, or nothing), and zeros up to RECORD_ALIGN.  All sums are XXH3 (64 bits) seeded with
+ * the salt of the segment's present use: octets of an earlier use are no record, and neither is what a
+ * sender has written into a message, since nobody outside knows the salt.  They find damage; against who
+ * can write to the disk they are no defence.
  */
 #ifndef SPOOL_RECORD_H
 #define SPOOL_RECORD_H
@@ -59,7 +60,7 @@ static inline uint64_t spool_block_up(uint64_t n)
 }
 
 /* Write header, head, body and padding to `to`, record_size(head.n, body.n) octets.  The lengths and sums
- * of r are filled in. */
+ * of r are filled in.  A body that already lies in its place behind the head is not copied. */
 void record_write(char *to, struct record *r, const uint8_t salt[SPOOL_SALT], struct view head,
 		  struct view body);
 /* at: RECORD_HEADER octets found at offset.  ERR_CORRUPT unless they are the header of a record. */

@@ -7,25 +7,58 @@
  */
 #include "spool/internal.h"
 
+enum {
+	SPARES_MAX =
+		8 * 1024 * 1024 /* octets of slabs that are kept for reuse: new memory is slow */
+};
+
 static void slab_free(struct journal *j, struct slab *slab)
 {
 	j->slab_bytes -= slab->size;
-	if (slab->size == JOURNAL_SLAB && !j->free_slab) {
-		j->free_slab = slab;
+	if (j->spare_bytes + slab->size <= SPARES_MAX) {
+		slab->next = j->spare_slabs;
+		j->spare_slabs = slab;
+		j->spare_bytes += slab->size;
 		return;
 	}
 	free(slab->bytes);
 	free(slab);
 }
 
+static void spares_free(struct journal *j)
+{
+	while (j->spare_slabs) {
+		struct slab *slab = j->spare_slabs;
+
+		j->spare_slabs = slab->next;
+		j->spare_bytes -= slab->size;
+		free(slab->bytes);
+		free(slab);
+	}
+}
+
+/* A spare that is large enough and not much too large; NULL if there is none. */
+static struct slab *spare_take(struct journal *j, size_t size)
+{
+	for (struct slab **at = &j->spare_slabs; *at; at = &(*at)->next) {
+		struct slab *slab = *at;
+
+		if (slab->size >= size && slab->size <= 2 * size) {
+			*at = slab->next;
+			j->spare_bytes -= slab->size;
+			return slab;
+		}
+	}
+	return NULL;
+}
+
 static struct slab *slab_alloc(struct journal *j, size_t size)
 {
-	struct slab *slab = NULL;
+	struct slab *slab = spare_take(j, size);
 	char *bytes;
 
-	if (size == JOURNAL_SLAB && j->free_slab) {
-		slab = j->free_slab;
-		j->free_slab = NULL;
+	if (slab) {
+		size = slab->size;
 		bytes = slab->bytes;
 	} else {
 		slab = malloc(sizeof(*slab));
@@ -60,7 +93,8 @@ enum err slab_room(struct journal *j, size_t n, struct slab **ret, size_t *ret_a
 	    n > slab->size - slab->used) {
 		if (slab && slab->used % SPOOL_BLOCK)
 			pad(slab);
-		slab = slab_alloc(j, size_max(JOURNAL_SLAB, (size_t)spool_block_up(n)));
+		/* In steps, so that spares of large messages fit others. */
+		slab = slab_alloc(j, (n + JOURNAL_SLAB - 1) / JOURNAL_SLAB * JOURNAL_SLAB);
 		if (!slab)
 			return ERR_NOMEM;
 		slab->segment = s;
@@ -102,6 +136,8 @@ void slab_trim(struct journal *j, size_t most)
 {
 	while (j->slab_bytes > most && j->slabs && j->slabs->written == j->slabs->used)
 		drop(j, &j->slabs, NULL);
+	if (most == 0)
+		spares_free(j);
 }
 
 void slab_forget(struct journal *j, const struct segment *s)
@@ -164,9 +200,5 @@ void slab_done(struct journal *j)
 {
 	while (j->slabs)
 		drop(j, &j->slabs, NULL);
-	if (j->free_slab) {
-		free(j->free_slab->bytes);
-		free(j->free_slab);
-		j->free_slab = NULL;
-	}
+	spares_free(j);
 }

@@ -36,12 +36,19 @@ int64_t clock_mono_ms(void)
 
 int clock_zone(int64_t seconds)
 {
+	/* Zones change at full quarters of an hour, and the rules take a while to look up. */
+	static int64_t known_quarter = INT64_MIN;
+	static int known_zone;
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
+	if (seconds / 900 == known_quarter)
+		return known_zone;
 	if (!localtime_r(&t, &tm))
 		return 0;
-	return (int)(tm.tm_gmtoff / 60);
+	known_quarter = seconds / 900;
+	known_zone = (int)(tm.tm_gmtoff / 60);
+	return known_zone;
 }
 
 void clock_set_wall_ms(int64_t ms)

@@ -73,6 +73,12 @@ void role_idle(struct role *role)
 		LOG_WARNING("role.idle", "cannot tell the supervisor", LOG_ERR(err));
 }
 
+void role_background(struct role *role, bool on)
+{
+	if (lifecycle_send_background(role->lifecycle, &(struct lifecycle_background){ on }))
+		LOG_WARNING("role.background", "cannot tell the supervisor");
+}
+
 void role_finding(struct role *role, uint32_t tag, struct view json)
 {
 	struct lifecycle_finding m = { tag, json };

@@ -68,6 +68,8 @@ const struct config *role_config(const struct role *role);
 void role_exit(struct role *role, int status);
 /* Mailbox only: tell the supervisor that there is nothing to do; it may answer with stop. */
 void role_idle(struct role *role);
+/* Mailbox only: others may run first (true), or no longer; done by the supervisor, if it can. */
+void role_background(struct role *role, bool on);
 /* Answers to role_spec.check; json is one object. */
 void role_finding(struct role *role, uint32_t tag, struct view json);
 void role_checked(struct role *role, uint32_t tag, enum err err, const char *text);

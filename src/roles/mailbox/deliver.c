@@ -19,6 +19,8 @@
 
 enum {
 	BATCH_BYTES_MAX = 256 * 1024 * 1024,
+	FLOOD_MIN = 2, /* messages of a batch: the queue gathers only under load */
+	MAPPED_MIN = 64 * 1024, /* octets from which mapping costs less than copying */
 	RETURN_PATH_MAX = 400,
 	SEALS = F_SEAL_SHRINK | F_SEAL_WRITE,
 };
@@ -28,7 +30,9 @@ struct waiting {
 	uint32_t recipient;
 	uint64_t trace;
 	uint64_t mailbox;
-	struct view bytes;
+	struct view bytes; /* in the arena, or mapped */
+	void *map;
+	size_t map_n;
 	int64_t received_ms;
 };
 
@@ -42,6 +46,7 @@ struct deliveries {
 	uint64_t answered; /* with OK, on this channel */
 	uint64_t durable;
 	uint64_t unsynced_bytes;
+	uint64_t mapped; /* octets of the batch that are mapped */
 };
 
 bool deliver_waiting(const struct mailbox *m)
@@ -110,6 +115,16 @@ static void answer_batch(struct deliveries *d, enum err err, const struct store_
 	}
 }
 
+static void forget_batch(struct deliveries *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (d->batch[i].map)
+			munmap(d->batch[i].map, d->batch[i].map_n);
+	d->count = 0;
+	d->mapped = 0;
+	arena_clear(&d->arena);
+}
+
 static void on_run(void *ctx)
 {
 	struct deliveries *d = ctx;
@@ -121,6 +136,8 @@ static void on_run(void *ctx)
 
 	if (d->count == 0)
 		return;
+	if (d->count >= FLOOD_MIN)
+		mailbox_flood(m);
 	for (size_t i = 0; i < d->count; i++) {
 		const struct waiting *w = &d->batch[i];
 
@@ -142,8 +159,7 @@ static void on_run(void *ctx)
 		err = ERR_BUSY;
 	}
 	answer_batch(d, err, results);
-	d->count = 0;
-	arena_clear(&d->arena);
+	forget_batch(d);
 	mailbox_touch(m);
 	if (d->unsynced_bytes >= role_config(m->role)->checkpoint_bytes)
 		mailbox_sync(m);
@@ -175,50 +191,93 @@ static uint64_t find_mailbox(struct mailbox *m, struct view name)
 	return box ? box->id : 0;
 }
 
-/* Return-Path and the message, in the arena.   RFC 5321#4.4 */
-static enum err gather(struct deliveries *d, const struct deliver_put *m, struct view body,
-		       struct view *ret)
+/* The field that final delivery adds.   RFC 5321#4.4 */
+static enum err return_path(struct view sender, struct buf *field)
 {
-	struct buf CLEANUP(buf_done) field = BUF_INIT(RETURN_PATH_MAX);
-	struct view sender = m->sender;
-	char *room;
-
 	for (size_t i = 0; i < sender.n; i++)
 		if (sender.p[i] == '\r' || sender.p[i] == '\n')
 			return ERR_SYNTAX;
-	buf_addf(&field, "Return-Path: <" VIEW_FMT ">\r\n", VIEW_ARG(sender));
-	if (buf_err(&field))
-		return buf_err(&field);
-	room = arena_alloc(&d->arena, field.n + body.n);
-	if (!room)
+	buf_addf(field, "Return-Path: <" VIEW_FMT ">\r\n", VIEW_ARG(sender));
+	return buf_err(field);
+}
+
+/* Room in the arena for field and body; the field is written. */
+static char *arena_room(struct deliveries *d, struct view field, uint64_t body_n)
+{
+	char *room = arena_alloc(&d->arena, field.n + body_n);
+
+	if (room)
+		memcpy(room, field.p, field.n);
+	return room;
+}
+
+/*
+ * The body stays in the pages that it came in; the field goes in front of it, where the envelope was, into a
+ * page of our own.
+ */
+static enum err map_body(struct deliveries *d, struct waiting *w, const struct deliver_put *m,
+			 int fd, struct view field)
+{
+	size_t n = m->body_at + m->body_n;
+	char *at;
+
+	if (d->mapped + n > BATCH_BYTES_MAX)
 		return ERR_NOMEM;
-	memcpy(room, field.p, field.n);
-	memcpy(room + field.n, body.p, body.n);
-	*ret = view_of(room, field.n + body.n);
+	at = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (at == MAP_FAILED)
+		return ERR_NOMEM;
+	w->map = at;
+	w->map_n = n;
+	d->mapped += n;
+	at += m->body_at - field.n;
+	memcpy(at, field.p, field.n);
+	w->bytes = view_of(at, field.n + m->body_n);
 	return OK;
 }
 
-static enum err gather_put(struct deliveries *d, const struct deliver_put *m, int fd,
-			   struct view *ret)
+static enum err copy_body(struct deliveries *d, struct waiting *w, const struct deliver_put *m,
+			  int fd, struct view field)
+{
+	char *room = arena_room(d, field, m->body_n);
+	enum err err = OK;
+
+	if (!room)
+		return ERR_NOMEM;
+	if (fd < 0)
+		memcpy(room + field.n, m->payload.p, m->payload.n);
+	else
+		err = file_read_at(fd, room + field.n, m->body_n, (off_t)m->body_at);
+	w->bytes = view_of(room, field.n + m->body_n);
+	return err;
+}
+
+/* Is fd what the channel promises?  What is mapped must stay there while it is read. */
+static bool is_sealed(const struct deliver_put *m, int fd)
 {
 	struct stat about;
-	void *at;
-	enum err err;
 
-	if (fd < 0)
-		return m->body_n == m->payload.n ? gather(d, m, m->payload, ret) : ERR_PEER;
-	if (m->body_n == 0 || m->body_n > role_config(d->mailbox->role)->message_size * 2)
-		return ERR_LIMIT;
-	/* What is mapped must stay there while it is read. */
-	if ((fcntl(fd, F_GET_SEALS) & SEALS) != SEALS || calls()->fstat(fd, &about) ||
-	    (uint64_t)about.st_size < m->body_n)
+	return (fcntl(fd, F_GET_SEALS) & SEALS) == SEALS && !calls()->fstat(fd, &about) &&
+	       (uint64_t)about.st_size >= m->body_at + m->body_n;
+}
+
+static enum err gather(struct deliveries *d, struct waiting *w, const struct deliver_put *m, int fd)
+{
+	struct buf CLEANUP(buf_done) field = BUF_INIT(RETURN_PATH_MAX);
+	enum err err = return_path(m->sender, &field);
+
+	w->map = NULL;
+	if (fd < 0 && m->body_n != m->payload.n)
 		return ERR_PEER;
-	at = mmap(NULL, m->body_n, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (at == MAP_FAILED)
-		return ERR_NOMEM;
-	err = gather(d, m, view_of(at, m->body_n), ret);
-	munmap(at, m->body_n);
-	return err;
+	if (fd >= 0 &&
+	    (m->body_n == 0 || m->body_n > role_config(d->mailbox->role)->message_size * 2))
+		return ERR_LIMIT;
+	if (fd >= 0 && !is_sealed(m, fd))
+		return ERR_PEER;
+	if (err)
+		return err;
+	if (fd >= 0 && m->body_n >= MAPPED_MIN && m->body_at >= field.n)
+		return map_body(d, w, m, fd, buf_view(&field));
+	return copy_body(d, w, m, fd, buf_view(&field));
 }
 
 static enum err on_put(void *ctx, const struct deliver_put *m, int *fd)
@@ -233,11 +292,11 @@ static enum err on_put(void *ctx, const struct deliver_put *m, int *fd)
 	if (d->count == DELIVER_BATCH_MAX)
 		on_run(d);
 	w = &d->batch[d->count];
-	err = gather_put(d, m, *fd, &w->bytes);
+	err = gather(d, w, m, *fd);
 	if (err == ERR_NOMEM && d->count > 0) {
 		on_run(d);
 		w = &d->batch[0];
-		err = gather_put(d, m, *fd, &w->bytes);
+		err = gather(d, w, m, *fd);
 	}
 	if (err == ERR_PEER)
 		return err;

@@ -18,6 +18,9 @@
 enum {
 	QUIET_TRIM_MS = 3000, /* without work for so long: give back memory */
 	COMPACT_DUE = 32 * 1024 * 1024, /* octets that nothing refers to: half a pack */
+	CLIENT_QUIET_MS =
+		3000, /* without a command for so long a client does not count as active */
+	FLOOD_OVER_MS = 1000,
 	STOP_FLUSH_MS = 1000, /* time for the last words to leave */
 	DELIVER_BATCH_MAX = 512,
 };
@@ -54,9 +57,11 @@ struct mailbox {
 	size_t session_count;
 	struct deliveries *deliveries;
 	struct loop_defer sweep;
-	struct loop_timer sync_timer, idle_timer, stop_timer;
+	struct loop_timer sync_timer, idle_timer, stop_timer, flood_timer;
 	int64_t last_work_ms;
 	bool trimmed;
+	bool background; /* the supervisor was told that others go first */
+	int64_t client_ms, flood_ms; /* when they last did */
 	bool stopping;
 	uint64_t delivered, served;
 };
@@ -91,6 +96,10 @@ struct store_config mailbox_store_config(struct mailbox *m);
 enum err mailbox_open(struct mailbox *m, const struct store_keys *keys);
 /* Something happened: the account is in use. */
 void mailbox_touch(struct mailbox *m);
+/* Much mail comes: as long as it does and no client is active, let others run first. */
+void mailbox_flood(struct mailbox *m);
+/* A client wants something. */
+void mailbox_client(struct mailbox *m);
 /* Make all durable; logs on failure. */
 enum err mailbox_sync(struct mailbox *m);
 

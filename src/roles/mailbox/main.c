@@ -44,6 +44,47 @@ static void on_sync_timer(void *ctx)
 	(void)mailbox_sync(ctx);
 }
 
+/* ---- in the background ---- */
+
+static void set_background(struct mailbox *m, bool on)
+{
+	if (m->background == on)
+		return;
+	m->background = on;
+	role_background(m->role, on);
+}
+
+void mailbox_flood(struct mailbox *m)
+{
+	int64_t now = clock_mono_ms();
+
+	if (m->client_ms && now - m->client_ms < CLIENT_QUIET_MS)
+		return;
+	m->flood_ms = now;
+	set_background(m, true);
+	if (!loop_timer_is_set(&m->flood_timer))
+		loop_timer_set(&m->flood_timer, FLOOD_OVER_MS);
+}
+
+static void on_flood_timer(void *ctx)
+{
+	struct mailbox *m = ctx;
+	int64_t left = m->flood_ms + FLOOD_OVER_MS - clock_mono_ms();
+
+	if (!m->background)
+		return;
+	if (left > 0)
+		loop_timer_set(&m->flood_timer, left);
+	else
+		set_background(m, false);
+}
+
+void mailbox_client(struct mailbox *m)
+{
+	m->client_ms = clock_mono_ms();
+	set_background(m, false);
+}
+
 /* ---- leaving ---- */
 
 /* Give the room of expunged messages back, when nobody waits: it takes the time of copying what is left. */
@@ -274,6 +315,7 @@ static enum err on_start(struct role *role, void *ctx)
 	loop_timer_init(&m->sync_timer, role_loop(role), on_sync_timer, m);
 	loop_timer_init(&m->idle_timer, role_loop(role), on_idle_timer, m);
 	loop_timer_init(&m->stop_timer, role_loop(role), on_stop_timer, m);
+	loop_timer_init(&m->flood_timer, role_loop(role), on_flood_timer, m);
 	err = open_account(m);
 	if (err)
 		return err;

@@ -81,8 +81,10 @@ static void on_turn(void *ctx)
 		return;
 	mailbox_touch(s->mailbox);
 	taken = imap_session_input(s->imap, buf_view(&s->stream.in));
-	if (taken > 0)
+	if (taken > 0) {
+		mailbox_client(s->mailbox);
 		stream_consume(&s->stream, taken);
+	}
 	more = imap_session_run(s->imap);
 	move_output(s);
 	if (imap_session_closed(s->imap) && imap_session_output(s->imap).n == 0) {
@@ -240,6 +242,7 @@ void sessions_add(struct mailbox *m, const struct role_session *r, int fd)
 	m->sessions = s;
 	m->session_count++;
 	m->served++;
+	mailbox_client(m);
 	LOG_INFO("mailbox.session", "a session begins", LOG_ID("session", s->id),
 		 LOG_UINT("account", m->account), LOG_VIEW("name", r->name),
 		 LOG_IP("client", r->peer_ip));

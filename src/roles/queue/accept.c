@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "roles/queue/queue.h"
@@ -20,17 +19,6 @@ enum {
 	SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW,
 	ADDED_MAX = 16 * 1024, /* trace and header fields that smtp adds to what the client sent */
 };
-
-struct mapping {
-	void *p;
-	size_t n;
-};
-
-static void unmap(struct mapping *m)
-{
-	if (m->p)
-		munmap(m->p, m->n);
-}
 
 static void answer(struct accept_peer *peer, uint32_t tag, enum accept_status status,
 		   uint64_t sequence)
@@ -54,31 +42,33 @@ static enum accept_status status_of(enum err err)
 	}
 }
 
-/* Envelope and body in one piece, borrowed from m or map. */
-static enum accept_status find_text(const struct accept_put *m, int fd, struct mapping *map,
-				    struct view *ret)
+/* Do the lengths agree with what came?  The envelope: borrowed from m, or read from fd to room. */
+static enum accept_status find_envelope(const struct accept_put *m, int fd, struct buf *room,
+					struct view *ret)
 {
 	struct stat st;
 	uint64_t n;
+	char *to;
 
-	if (__builtin_add_overflow(m->envelope_n, m->body_n, &n) || n > SIZE_MAX)
+	if (__builtin_add_overflow(m->envelope_n, m->body_n, &n) || n > SIZE_MAX ||
+	    m->envelope_n == 0 || m->envelope_n > RECORD_HEAD_MAX)
 		return ACCEPT_BAD;
 	if (fd < 0) {
 		if (m->payload.n != n)
 			return ACCEPT_BAD;
-		*ret = m->payload;
+		*ret = view_head(m->payload, m->envelope_n);
 		return ACCEPT_OK;
 	}
-	if (m->payload.n || n == 0 || (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS ||
-	    calls()->fstat(fd, &st) || (uint64_t)st.st_size != n)
+	if (m->payload.n || (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS || calls()->fstat(fd, &st) ||
+	    (uint64_t)st.st_size != n)
 		return ACCEPT_BAD;
-	map->p = mmap(NULL, (size_t)n, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (map->p == MAP_FAILED) {
-		map->p = NULL;
+	to = buf_room(room, m->envelope_n);
+	if (!to)
+		return ACCEPT_FULL;
+	if (file_read_at(fd, to, m->envelope_n, 0))
 		return ACCEPT_FAILED;
-	}
-	map->n = (size_t)n;
-	*ret = view_of(map->p, map->n);
+	buf_added(room, m->envelope_n);
+	*ret = buf_view(room);
 	return ACCEPT_OK;
 }
 
@@ -110,17 +100,18 @@ static void on_durable(void *ctx, enum err err)
 	dispatch_message(q, m);
 }
 
+/* Takes *fd when it is of use later. */
 static enum accept_status put(struct accept_peer *peer, const struct accept_put *p,
-			      struct view text)
+			      struct view envelope, int *fd)
 {
 	struct queue *q = peer->queue;
-	struct view head = view_head(text, p->envelope_n);
-	struct journal_record r = { .type = RECORD_ACCEPT };
+	struct journal_file file = { .fd = *fd, .at = p->envelope_n, .n = p->body_n };
+	struct journal_record r = { .type = RECORD_ACCEPT, .head = envelope };
 	struct envelope e;
 	struct message *m;
 	enum err err;
 
-	if (p->envelope_n > RECORD_HEAD_MAX || envelope_decode(head, &e) || !e.recipients_count)
+	if (envelope_decode(envelope, &e) || !e.recipients_count)
 		return ACCEPT_BAD;
 	m = message_new(&e);
 	if (!m)
@@ -131,15 +122,24 @@ static enum accept_status put(struct accept_peer *peer, const struct accept_put 
 	m->tag = p->tag;
 	m->born_ms = clock_mono_ms();
 	r.sequence = m->entry.sequence;
-	r.head = head;
-	r.body = view_from(text, head.n);
 	r.entry = &m->entry;
+	if (*fd < 0)
+		r.body = view_from(p->payload, envelope.n);
+	else
+		r.file = &file;
 	err = journal_offer(q->journal, &r, 1, on_durable, m);
 	if (err) {
 		message_free(m);
 		return status_of(err);
 	}
 	queue_link(q, m);
+	if (*fd >= 0 && m->rcpt_n == 1) {
+		m->fd = *fd;
+		m->fd_at = p->envelope_n;
+		m->entry.body_n = p->body_n;
+		kept_add(q, m);
+		*fd = -1;
+	}
 	rate_count(&q->rate, m->born_ms);
 	queue_commit_soon(q);
 	return ACCEPT_OK;
@@ -149,8 +149,8 @@ static enum err on_put(void *ctx, const struct accept_put *p, int *fd)
 {
 	struct accept_peer *peer = ctx;
 	struct queue *q = peer->queue;
-	struct mapping CLEANUP(unmap) map = { 0 };
-	struct view text;
+	struct buf CLEANUP(buf_done) room = BUF_INIT(RECORD_HEAD_MAX);
+	struct view envelope;
 	enum accept_status status;
 
 	if (q->full || q->stopping) {
@@ -161,9 +161,9 @@ static enum err on_put(void *ctx, const struct accept_put *p, int *fd)
 		answer(peer, p->tag, ACCEPT_TOO_BIG, 0);
 		return OK;
 	}
-	status = find_text(p, *fd, &map, &text);
+	status = find_envelope(p, *fd, &room, &envelope);
 	if (!status)
-		status = put(peer, p, text);
+		status = put(peer, p, envelope, fd);
 	if (status == ACCEPT_BAD)
 		LOG_ERROR("queue.bad-put", "an smtp process offered a message that makes no sense",
 			  LOG_UINT("envelope", p->envelope_n), LOG_UINT("body", p->body_n),

@@ -197,7 +197,12 @@ static enum err hand_over(struct queue *q, struct account *a, struct rcpt *r)
 	if (q->opened.body.n <= DELIVER_PUT_PAYLOAD_MAX) {
 		put.payload = q->opened.body;
 	} else {
-		fd = open_body_fd(q);
+		put.body_at = m->fd_at;
+		fd = kept_take(q, m);
+		if (fd < 0) {
+			put.body_at = 0;
+			fd = open_body_fd(q);
+		}
 		if (fd < 0)
 			return ERR_BUSY;
 	}

@@ -33,6 +33,7 @@ struct message *message_new(const struct envelope *e)
 	if (!m)
 		return NULL;
 	memset(m, 0, sizeof(*m));
+	m->fd = -1;
 	m->trace = e->trace;
 	m->received_ms = e->received_ms;
 	m->null_sender = e->sender.n == 0;
@@ -84,7 +85,7 @@ void message_reset(struct message *m)
 		m->at[i].notify = notify;
 	}
 	m->open_n = m->rcpt_n;
-	m->busy_n = m->report_n = 0;
+	m->busy_n = m->routing_n = m->routed_n = m->report_n = 0;
 	m->held = m->lasting = false;
 }
 

@@ -30,6 +30,7 @@ enum rcpt_stage {
 	STAGE_LOCAL, /* its account's next batch */
 	STAGE_HANDED, /* the mailbox's answer */
 	STAGE_STORED, /* ... to be durable there */
+	STAGE_ROUTED, /* to hear where the others of its message lead, to go with them */
 	STAGE_REMOTE, /* a job for its domain */
 	STAGE_SENDING, /* the result */
 	STAGE_TIMED, /* its next attempt */
@@ -92,6 +93,9 @@ struct message {
 	struct rcpt_chunk *more, *more_end;
 	struct queue *queue;
 	void *peer; /* accept: who waits for the answer */
+	struct message *kept_next, *kept_prev; /* those with a descriptor, oldest first */
+	int fd; /* sealed memfd that it came in, envelope first, or -1; see kept.c */
+	uint32_t fd_at; /* where the body begins there */
 	uint64_t trace;
 	int64_t received_ms; /* wall clock */
 	int64_t age_ms; /* at born_ms */
@@ -106,6 +110,8 @@ struct message {
 	uint32_t added_n;
 	uint32_t open_n; /* recipients without final outcome */
 	uint32_t busy_n; /* of those that wait for somebody */
+	uint32_t routing_n; /* of those that are asked about or expanded; and one by dispatch_message */
+	uint32_t routed_n; /* in STAGE_ROUTED, until routing_n is 0 */
 	uint32_t report_n;
 	bool held;
 	bool null_sender;

@@ -28,6 +28,7 @@ void queue_free_message(struct queue *q, struct message *m)
 {
 	if (q->opened.message == m)
 		open_forget(q);
+	kept_drop(q, m);
 	if (m->prev)
 		m->prev->next = m->next;
 	else
@@ -243,6 +244,7 @@ enum err queue_init(struct queue *q, struct loop *loop, const struct config *con
 	loop_timer_init(&q->dispatch, loop, dispatch_due, q);
 	loop_timer_init(&q->disk, loop, check_disk, q);
 	route_init(q);
+	kept_init(q);
 	local_init(q);
 	remote_init(q);
 	q->remotes.jobs = calloc(JOBS_MAX, sizeof(struct job));
@@ -278,6 +280,7 @@ void queue_done(struct queue *q)
 	journal_close(q->journal);
 	q->journal = NULL;
 	open_forget(q);
+	kept_done(q);
 	route_done(q);
 	local_done(q);
 	remote_done(q);

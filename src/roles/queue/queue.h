@@ -30,6 +30,9 @@ enum {
 	ACCOUNTS_MAX = 1000000,
 	HANDED_MAX = 512, /* deliveries of an account without answer */
 	HANDED_BYTES_MAX = 8 * 1024 * 1024,
+	KEPT_MAX = 512, /* messages whose descriptor is kept for the delivery */
+	KEPT_BYTES_MAX = 64 * 1024 * 1024,
+	KEPT_MS = 2000,
 	SPAWN_RETRY_MS = 2000, /* after the mailbox process could not be started */
 
 	DOMAINS_MAX = 1000000,
@@ -142,6 +145,14 @@ struct opened {
 	int fd; /* sealed memfd of the body, or -1 */
 };
 
+/* Messages that still have the descriptor that they came in. */
+struct kept {
+	struct message *first, *last;
+	size_t n;
+	uint64_t bytes;
+	struct loop_timer timer;
+};
+
 struct queue_figures {
 	uint64_t accepted, refused, delivered, sent, deferred, bounced, failed, duplicates_possible;
 };
@@ -156,6 +167,7 @@ struct queue {
 	struct router router;
 	struct locals locals;
 	struct remotes remotes;
+	struct kept kept;
 
 	struct message *first, *last;
 	size_t count;
@@ -224,6 +236,17 @@ void open_forget(struct queue *q);
 /* For logs: the address, or "?". */
 struct view open_address(struct queue *q, struct rcpt *r);
 
+/* ---- kept.c: descriptors in which messages came, so that a body need not be copied once more ---- */
+
+void kept_init(struct queue *q);
+void kept_done(struct queue *q);
+/* m->fd is kept until it is taken, or too old, or there are too many. */
+void kept_add(struct queue *q, struct message *m);
+/* Close m->fd, if there is one. */
+void kept_drop(struct queue *q, struct message *m);
+/* A descriptor that m's only recipient may be given, body at m->fd_at; owned by caller.  -1: there is none. */
+int kept_take(struct queue *q, struct message *m);
+
 /* ---- accept.c ---- */
 
 MUST_USE enum err accept_attach(struct queue *q, uint64_t id, int fd);
@@ -270,6 +293,8 @@ void remote_done(struct queue *q);
 MUST_USE enum err remote_attach(struct queue *q, int fd);
 void remote_add(struct queue *q, struct rcpt *r, struct view address);
 void remote_withdraw(struct queue *q, struct rcpt *r);
+/* It is known where all recipients of m lead: those in STAGE_ROUTED may go. */
+void remote_release(struct queue *q, struct message *m);
 /* Stopping was lifted. */
 void remote_run(struct queue *q);
 

@@ -236,7 +236,14 @@ void conn_shutdown_all(struct smtp_role *r, uint64_t account)
 
 /* Turns. */
 
-/* Nothing of the clear session is left but what it has used up; octets that came too early end the connection.  RFC 3207#4.2 */
+static void timer_set(struct conn *c, int64_t now, int64_t ms)
+{
+	c->timer_ms = now + ms;
+	loop_timer_set(&c->timer, ms);
+}
+
+/* Nothing of the clear session is left but what it has used up; octets that came too early end the
+ * connection.  RFC 3207#4.2 */
 static void conn_starttls(struct conn *c)
 {
 	struct session_starttls m = { .session = c->session };
@@ -258,14 +265,14 @@ static void conn_starttls(struct conn *c)
 	}
 	stream_flush(&c->stream);
 	stream_finish(&c->stream);
-	loop_timer_set(&c->timer, CONN_HANDSHAKE_MS);
+	timer_set(c, clock_mono_ms(), CONN_HANDSHAKE_MS);
 }
 
 static void conn_finish(struct conn *c)
 {
 	c->closing = true;
 	stream_finish(&c->stream);
-	loop_timer_set(&c->timer, CONN_HANDSHAKE_MS); /* a client that does not read */
+	timer_set(c, clock_mono_ms(), CONN_HANDSHAKE_MS); /* a client that does not read */
 }
 
 static void timer_rearm(struct conn *c)
@@ -273,10 +280,9 @@ static void timer_rearm(struct conn *c)
 	int64_t at = smtp_session_deadline(&c->smtp);
 	int64_t now = clock_mono_ms();
 
-	if (at == INT64_MAX)
-		loop_timer_cancel(&c->timer);
-	else
-		loop_timer_set(&c->timer, at > now ? at - now : 0);
+	/* A deadline moves on with every command: one look too early costs less than setting it anew. */
+	if (at != INT64_MAX && !(loop_timer_is_set(&c->timer) && c->timer_ms <= at))
+		timer_set(c, now, at > now ? at - now : 0);
 }
 
 /* Why a message was refused or the session ended, as the client was told. */
@@ -336,8 +342,8 @@ void conn_turn(struct conn *c)
 	case SMTP_ASK_CLOSE: conn_finish(c); return;
 	default: timer_rearm(c);
 	}
-	/* Reading goes on only when what was read could be taken. */
-	if (c->tag)
+	/* Reading goes on only when what was read could be taken; most clients send nothing meanwhile. */
+	if (c->tag && c->stream.in.n > 0)
 		stream_pause(&c->stream);
 	else if (c->stream.paused)
 		stream_resume(&c->stream);

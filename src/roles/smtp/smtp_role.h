@@ -71,6 +71,7 @@ struct conn {
 	bool speaking; /* smtp is initialised */
 	struct smtp_carry carry; /* while handshaking: from the session in clear */
 	struct loop_timer timer;
+	int64_t timer_ms; /* when it fires, if it is set */
 	struct message message;
 };
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,6 +60,23 @@ static enum err on_idle(void *ctx, const struct lifecycle_idle *m)
 	return OK;
 }
 
+/*
+ * A flood of mail is stored when nobody else wants to run: it is safe in the journal, and accepting must not
+ * wait for it.  Going back needs root (sched(7)), so without root nothing is changed.
+ */
+static enum err on_background(void *ctx, const struct lifecycle_background *m)
+{
+	struct process *p = ctx;
+	struct sched_param none = { 0 };
+
+	if (!p->mailbox)
+		return ERR_PEER;
+	if (p->sup->root && sched_setscheduler(p->pid, m->on ? SCHED_IDLE : SCHED_OTHER, &none))
+		LOG_DEBUG("supervisor.background", "cannot change a role's scheduling",
+			  LOG_STR("instance", p->row->name), LOG_ERRNO());
+	return OK;
+}
+
 static enum err on_finding(void *ctx, const struct lifecycle_finding *m)
 {
 	struct process *p = ctx;
@@ -79,8 +97,8 @@ static enum err on_checked(void *ctx, const struct lifecycle_checked *m)
 	return OK;
 }
 
-static const struct lifecycle_client_ops lifecycle_ops = { on_ready, on_status, on_idle, on_finding,
-							   on_checked };
+static const struct lifecycle_client_ops lifecycle_ops = { on_ready,	  on_status,  on_idle,
+							   on_background, on_finding, on_checked };
 
 static enum err on_message(void *ctx, uint16_t type, struct view body, int *fd)
 {

@@ -1,4 +1,6 @@
 /* spool/journal.h: what was acknowledged is found again, what was not is not promised. */
+#include <sys/mman.h>
+
 #include "owner.h"
 
 static void test_empty(void **state)
@@ -51,6 +53,49 @@ static void test_put_and_replay(void **state)
 	owner_reopen(&o);
 	assert_int_equal(owner_known(&o), 2);
 	assert_true(owner_message(&o, b)->finished);
+	owner_done(&o);
+}
+
+/* A body that is read from a descriptor is stored as one from memory is. */
+static void test_from_file(void **state)
+{
+	struct owner o;
+	uint64_t before, sequence, after;
+	char *body, head[8];
+	int fd = memfd_create("body", MFD_CLOEXEC);
+	struct journal_file file = { .fd = fd, .at = 5, .n = 70000 };
+	struct journal_record r = { .type = RECORD_ACCEPT, .file = &file };
+	struct message *m;
+
+	owner_init(&o);
+	owner_open(&o);
+	before = owner_put(&o, 300);
+	sequence = journal_sequence(o.journal);
+	body = owner_body(sequence, 70000);
+	assert_int_equal(file_write_at(fd, view_of(body, 70000), 5), OK);
+	m = owner_message(&o, sequence);
+	m->entry.sequence = r.sequence = sequence;
+	m->body_n = 70000;
+	r.entry = &m->entry;
+	num_put64(head, sequence);
+	r.head = view_of(head, sizeof(head));
+	file.n++; /* longer than the file is: nothing of it stays */
+	assert_int_equal(journal_offer(o.journal, &r, 1, owner_acknowledged, m), ERR_EOF);
+	file.n--;
+	m->known = true;
+	assert_int_equal(journal_offer(o.journal, &r, 1, owner_acknowledged, m), OK);
+	after = owner_put(&o, 300);
+	journal_commit(o.journal);
+	assert_true(m->acknowledged);
+	owner_check(&o, before);
+	owner_check(&o, sequence);
+	owner_reopen(&o);
+	owner_check(&o, before);
+	owner_check(&o, sequence);
+	owner_check(&o, after);
+	assert_int_equal(o.told[JOURNAL_TORN] + o.told[JOURNAL_DAMAGE], 0);
+	free(body);
+	close(fd);
 	owner_done(&o);
 }
 
@@ -439,6 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_put_and_replay),
+		cmocka_unit_test(test_from_file),
 		cmocka_unit_test(test_large_message),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_recycling),

@@ -55,6 +55,9 @@ static void test_large(void **state)
 	SPIN_UNTIL(&w, w.stored_n == 2 && w.sent == 1 && w.queue.count == 0);
 	assert_true(view_eq(buf_view(&w.stored[0].body), buf_view(&body)));
 	assert_true(view_eq(buf_view(&w.stored[1].body), buf_view(&body)));
+	/* The envelope names the others: no mailbox gets the descriptor that it stands in. */
+	assert_int_equal(w.stored[0].body_at, 0);
+	assert_int_equal(w.stored[1].body_at, 0);
 	/* Also larger than a file of the journal. */
 	while (body.n < 3 << 20)
 		buf_add(&body, buf_view(&body));
@@ -64,7 +67,44 @@ static void test_large(void **state)
 				     .by_descriptor = true });
 	SPIN_UNTIL(&w, w.stored_n == 3 && w.queue.count == 0);
 	assert_true(view_eq(buf_view(&w.stored[2].body), buf_view(&body)));
+	assert_true(w.stored[2].body_at > 0);
+	assert_int_equal(w.queue.kept.n + w.queue.kept.bytes, 0);
 	buf_done(&body);
+	world_done_all(&w);
+}
+
+/* Descriptors are not kept for long, and not many: then the journal is read. */
+static void test_kept(void **state)
+{
+	static struct world w;
+	static char text[KEPT_BYTES_MAX / 4 + 100000];
+	struct letter letter = { .sender = "ann@far.test",
+				 .to = { "u1@near.test" },
+				 .by_descriptor = true };
+
+	world_init(&w);
+	letter.body = view_of(text, 20000);
+	w.spawn_fails = true; /* they wait */
+	clock_set_mono_ms(clock_mono_ms()); /* and do not grow old */
+	for (size_t i = 0; i < KEPT_MAX + 3; i++) {
+		uint32_t tag = post(&w, &letter);
+
+		if (i % 64 == 0 || i == KEPT_MAX + 2) /* commits take a while */
+			SPIN_UNTIL(&w, w.answers[tag]);
+	}
+	assert_int_equal(w.queue.kept.n, KEPT_MAX);
+	letter.body = view_of(text, sizeof(text));
+	for (size_t i = 0; i < 4; i++)
+		posted(&w, &letter);
+	assert_int_equal(w.queue.kept.n, 3);
+	assert_true(w.queue.kept.bytes <= KEPT_BYTES_MAX);
+	clock_set_mono_ms(-1);
+	SPIN_UNTIL(&w, w.queue.kept.n == 0);
+	assert_int_equal(w.queue.kept.bytes, 0);
+	w.spawn_fails = false;
+	SPIN_UNTIL(&w, w.stored_n == KEPT_MAX + 7 && w.queue.count == 0);
+	for (size_t i = 0; i < w.stored_n; i++)
+		assert_int_equal(w.stored[i].body_at, 0);
 	world_done_all(&w);
 }
 
@@ -389,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_remote),
 		cmocka_unit_test(test_bounce),

@@ -27,12 +27,13 @@
 #include "sys/file.h"
 #include "sys/log.h"
 
-enum { WORLD_ACCOUNTS = 8, WORLD_STORED = 20000, WORLD_ANSWERS = 20000 };
+enum { WORLD_ACCOUNTS = 8, WORLD_STORED = 20000, WORLD_ANSWERS = 20000, WORLD_QUESTIONS = 8 };
 
 struct stored_message {
 	uint64_t account, sequence;
 	uint32_t recipient;
 	size_t times; /* handed over */
+	uint32_t body_at; /* the last time */
 	struct buf body;
 	char sender[64], address[64], mailbox[64];
 };
@@ -62,6 +63,12 @@ struct world {
 	uint32_t next_tag;
 	bool told_full;
 	size_t asked; /* of auth */
+	bool auth_waits; /* for answer_one; answers come in turns of their own */
+	struct {
+		uint32_t tag;
+		char address[64];
+	} questions[WORLD_QUESTIONS];
+	size_t question_n;
 	size_t jobs, sent;
 	struct stored_message *stored;
 	size_t stored_n;
@@ -85,22 +92,27 @@ static inline bool user_number(struct view address, uint64_t *ret)
 	return view_starts(local, VIEW("u")) && !num_u64(view_from(local, 1), 1000, ret);
 }
 
-static inline enum err world_targets(void *ctx, const struct route_targets *m)
+static inline void copy_text(char to[64], struct view v)
 {
-	struct world *w = ctx;
+	assert_true(v.n < 64);
+	memcpy(to, v.p ? v.p : "", v.n);
+	to[v.n] = 0;
+}
+
+static inline enum err world_answer(struct world *w, uint32_t tag, struct view address)
+{
 	struct route_targets_are_targets t[3] = { 0 };
-	struct route_targets_are a = { .tag = m->tag, .targets = t };
+	struct route_targets_are a = { .tag = tag, .targets = t };
 	struct view local;
-	struct view domain = view_cut(m->address, '@', &local);
+	struct view domain = view_cut(address, '@', &local);
 	uint64_t user;
 
-	w->asked++;
 	if (!view_eq_nocase(domain, VIEW("near.test"))) {
 		a.status = ROUTE_NOT_OURS;
-	} else if (user_number(m->address, &user)) {
+	} else if (user_number(address, &user)) {
 		t[0] = (struct route_targets_are_targets){ .kind = ROUTE_MAILBOX,
 							   .account = user,
-							   .address = m->address };
+							   .address = address };
 		a.targets_count = 1;
 	} else if (view_eq(local, VIEW("u1+box"))) {
 		t[0] = (struct route_targets_are_targets){ .kind = ROUTE_MAILBOX,
@@ -132,6 +144,28 @@ static inline enum err world_targets(void *ctx, const struct route_targets *m)
 	return route_send_targets_are(w->auth, &a);
 }
 
+static inline enum err world_targets(void *ctx, const struct route_targets *m)
+{
+	struct world *w = ctx;
+
+	w->asked++;
+	if (!w->auth_waits)
+		return world_answer(w, m->tag, m->address);
+	assert_true(w->question_n < WORLD_QUESTIONS);
+	w->questions[w->question_n].tag = m->tag;
+	copy_text(w->questions[w->question_n++].address, m->address);
+	return OK;
+}
+
+/* The oldest question. */
+static inline void answer_one(struct world *w)
+{
+	assert_true(w->question_n > 0);
+	assert_int_equal(world_answer(w, w->questions[0].tag, view_str(w->questions[0].address)),
+			 OK);
+	memmove(&w->questions[0], &w->questions[1], --w->question_n * sizeof(w->questions[0]));
+}
+
 static inline enum err world_no_recipient(void *ctx, const struct route_recipient *m)
 {
 	return ERR_PEER;
@@ -160,13 +194,6 @@ static inline struct stored_message *find_stored(struct world *w, uint64_t accou
 		    w->stored[i].recipient == recipient)
 			return &w->stored[i];
 	return NULL;
-}
-
-static inline void copy_text(char to[64], struct view v)
-{
-	assert_true(v.n < 64);
-	memcpy(to, v.p ? v.p : "", v.n);
-	to[v.n] = 0;
 }
 
 static inline void say_durable(struct world_mailbox *b)
@@ -201,7 +228,8 @@ static inline enum err mailbox_put(void *ctx, const struct deliver_put *m, int *
 				char *room = buf_room(&s->body, m->body_n);
 
 				assert_non_null(room);
-				assert_int_equal(file_read_at(*fd, room, m->body_n, 0), OK);
+				assert_int_equal(
+					file_read_at(*fd, room, m->body_n, (off_t)m->body_at), OK);
 				buf_added(&s->body, m->body_n);
 				assert_true(fcntl(*fd, F_GET_SEALS) & F_SEAL_WRITE);
 			} else {
@@ -213,6 +241,7 @@ static inline enum err mailbox_put(void *ctx, const struct deliver_put *m, int *
 			copy_text(s->mailbox, m->mailbox);
 		}
 		s->times++;
+		s->body_at = m->body_at;
 		b->answered++;
 	}
 	if (deliver_send_done(b->chan, &done))
