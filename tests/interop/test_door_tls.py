@@ -150,13 +150,15 @@ def tls_handshake_time(it, service, source, begun=b''):
 
 
 def conn_service_max(it):
-    """Ten: nine for strangers, the last for somebody who was served before."""
+    """Ten: nine for strangers, the last for somebody who has delivered a message before."""
     log = Log(it)
     known = '127.4.0.100'
     with greeted(it, 'smtp', known) as w:
         w.send(b'EHLO client.test\r\n')
         w.reply()
-        w.send(b'NOOP ' + b'x' * 500 + b'\r\n')
+        w.envelope(FRIEND, BEN)
+        w.command('DATA', 354, '')
+        w.send(letter(FRIEND, BEN) + b'.\r\n')
         w.expect(250, '2.0.0')
         w.command('QUIT', 221, '2.0.0')
         w.ended()
