@@ -79,8 +79,8 @@ static const char *state_of(const struct rcpt *r)
 		[STAGE_IDLE] = "waiting",      [STAGE_ASKED] = "waiting",
 		[STAGE_EXPANDING] = "waiting", [STAGE_LOCAL] = "waiting",
 		[STAGE_HANDED] = "delivering", [STAGE_STORED] = "stored",
-		[STAGE_REMOTE] = "waiting",    [STAGE_SENDING] = "sending",
-		[STAGE_TIMED] = "deferred",
+		[STAGE_ROUTED] = "waiting",    [STAGE_REMOTE] = "waiting",
+		[STAGE_SENDING] = "sending",   [STAGE_TIMED] = "deferred",
 	};
 	static const char *const outcomes[] = {
 		[RCPT_DELIVERED] = "delivered", [RCPT_SENT] = "sent",

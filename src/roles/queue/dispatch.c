@@ -10,7 +10,13 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-enum { ASKS_ENOUGH = 4 * ROUTE_ASKED_MAX, ASKS_WAIT_MS = 20 };
+enum {
+	ASKS_ENOUGH = 4 * ROUTE_ASKED_MAX,
+	ASKS_WAIT_MS = 20,
+	/* Recipients that failed in one transaction were told so one behind the other; they are tried
+	 * again in one. */
+	DUE_TOGETHER_MS = 500
+};
 
 static bool is_busy(enum rcpt_stage stage)
 {
@@ -18,10 +24,19 @@ static bool is_busy(enum rcpt_stage stage)
 	       stage == STAGE_HANDED || stage == STAGE_SENDING;
 }
 
+static bool is_routing(enum rcpt_stage stage)
+{
+	return stage == STAGE_ASKED || stage == STAGE_EXPANDING;
+}
+
 void rcpt_stage(struct rcpt *r, enum rcpt_stage stage)
 {
-	r->message->busy_n -= is_busy((enum rcpt_stage)r->stage);
-	r->message->busy_n += is_busy(stage);
+	struct message *m = r->message;
+	enum rcpt_stage old = (enum rcpt_stage)r->stage;
+
+	m->busy_n = m->busy_n - is_busy(old) + is_busy(stage);
+	m->routing_n = m->routing_n - is_routing(old) + is_routing(stage);
+	m->routed_n = m->routed_n - (old == STAGE_ROUTED) + (stage == STAGE_ROUTED);
 	r->stage = (uint8_t)stage;
 	if (stage == STAGE_IDLE || stage == STAGE_TIMED)
 		r->owner = NULL;
@@ -88,17 +103,20 @@ static void dispatch_rcpt(struct queue *q, struct rcpt *r)
 
 void dispatch_message(struct queue *q, struct message *m)
 {
-	int64_t now = clock_mono_ms();
+	int64_t due = clock_mono_ms() + DUE_TOGETHER_MS;
 
 	ASSERT(m->entry.segment);
+	/* Those whose way is known wait for those that are still to be asked about. */
+	m->routing_n++;
 	for (uint32_t i = 0; i < message_rcpt_count(m) && !m->held && !m->finished; i++) {
 		struct rcpt *r = message_rcpt(m, i);
 
 		if (rcpt_is_final(r))
 			continue;
-		if (r->stage == STAGE_IDLE || (r->stage == STAGE_TIMED && r->next_ms <= now))
+		if (r->stage == STAGE_IDLE || (r->stage == STAGE_TIMED && r->next_ms <= due))
 			dispatch_rcpt(q, r);
 	}
+	m->routing_n--;
 	outcome_settle(q, m);
 }
 
@@ -308,6 +326,7 @@ void dispatch_withdraw(struct queue *q, struct rcpt *r)
 	case STAGE_LOCAL:
 	case STAGE_HANDED:
 	case STAGE_STORED: local_withdraw(q, r); break;
+	case STAGE_ROUTED:
 	case STAGE_REMOTE:
 	case STAGE_SENDING: remote_withdraw(q, r); break;
 	default: break;

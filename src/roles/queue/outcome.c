@@ -211,6 +211,8 @@ void outcome_settle(struct queue *q, struct message *m)
 		finish(q, m);
 		return;
 	}
+	if (m->routed_n && !m->routing_n)
+		remote_release(q, m);
 	/* One report for all that fails at once: not while others are on their way. */
 	if (m->report_n && !m->busy_n && !m->reporting) {
 		m->reporting = true;

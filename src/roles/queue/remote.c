@@ -4,6 +4,9 @@
  * Domains take turns, and each has a bounded share of the jobs that send works on, so that one dead or
  * slow destination cannot hold up the others.  Whether a result is final send decides; when to try again
  * is decided here.
+ *
+ * Recipients of one message in one domain travel together (RFC 5321#4.5.4.1), TRANSFER_JOB_RECIPIENTS_MAX
+ * in a job: none leaves before it is known where the others of its message lead.
  */
 #include "base/ascii.h"
 #include "roles/queue/queue.h"
@@ -72,6 +75,16 @@ static void make_ready(struct queue *q, struct domain *d)
 	loop_defer_add(&s->run);
 }
 
+/* Its way is known, and that of its companions. */
+static void enlist(struct queue *q, struct rcpt *r)
+{
+	struct domain *d = r->owner;
+
+	rcpt_stage(r, STAGE_REMOTE);
+	rcpt_list_push(&d->waiting, r);
+	make_ready(q, d);
+}
+
 void remote_add(struct queue *q, struct rcpt *r, struct view address)
 {
 	struct domain *d;
@@ -89,20 +102,29 @@ void remote_add(struct queue *q, struct rcpt *r, struct view address)
 		return;
 	}
 	d->used++;
-	rcpt_stage(r, STAGE_REMOTE);
+	rcpt_stage(r, STAGE_ROUTED);
 	r->owner = d;
 	r->message->lasting = true;
-	rcpt_list_push(&d->waiting, r);
-	make_ready(q, d);
+	if (!r->message->routing_n)
+		enlist(q, r);
+}
+
+void remote_release(struct queue *q, struct message *m)
+{
+	for (uint32_t i = 0; i < message_rcpt_count(m) && m->routed_n; i++) {
+		struct rcpt *r = message_rcpt(m, i);
+
+		if (r->stage == STAGE_ROUTED)
+			enlist(q, r);
+	}
 }
 
 void remote_withdraw(struct queue *q, struct rcpt *r)
 {
-	if (r->stage == STAGE_REMOTE) {
-		struct domain *d = r->owner;
-
-		rcpt_list_remove(&d->waiting, r);
-		domain_release(q, d);
+	if (r->stage == STAGE_REMOTE)
+		rcpt_list_remove(&((struct domain *)r->owner)->waiting, r);
+	if (r->stage != STAGE_SENDING) {
+		domain_release(q, r->owner);
 		return;
 	}
 	struct job *job = r->owner;
@@ -149,24 +171,26 @@ static void job_end(struct queue *q, struct job *job)
 	domain_release(q, d);
 }
 
-/* Those of the first message that waits; their places in the envelope of the job are those here. */
+/* Those of the first message that waits, also those that came behind others; their places in the
+ * envelope of the job are those here. */
 static void job_fill(struct queue *q, struct job *job, struct domain *d)
 {
-	struct rcpt *r = d->waiting.first;
+	struct message *m = d->waiting.first->message;
 
 	job->domain = d;
-	job->message = r->message;
+	job->message = m;
 	d->used++;
 	d->jobs++;
-	while (r && r->message == job->message && job->n < TRANSFER_JOB_RECIPIENTS_MAX) {
-		struct rcpt *next = r->next;
+	for (uint32_t i = 0; i < message_rcpt_count(m) && job->n < ARRAY_LEN(job->at); i++) {
+		struct rcpt *r = message_rcpt(m, i);
 
+		if (r->stage != STAGE_REMOTE || r->owner != d)
+			continue;
 		rcpt_list_remove(&d->waiting, r);
 		rcpt_stage(r, STAGE_SENDING);
 		r->owner = job;
 		job->at[job->n++] = r;
 		domain_release(q, d);
-		r = next;
 	}
 }
 

@@ -249,7 +249,6 @@ static void take_choice(struct plan *p, const struct dns_mx *mx, size_t n,
 	case DNS_MX_REFUSED:
 		verdict_ours(&p->failure, TRANSFER_FAILED, "5.1.10",
 			     VIEW_FMT " takes no mail (null MX)", VIEW_ARG(domain));
-		p->failure.code = 556;
 		break;
 	case DNS_MX_SELF:
 		verdict_ours(&p->failure, TRANSFER_FAILED, "5.4.6",
