@@ -135,13 +135,32 @@ void date_add_imap(struct buf *out, int64_t seconds, int zone)
 	add_time_and_zone(out, &d);
 }
 
+/* value in width digits, and what follows. */
+static void add_digits(struct buf *out, int value, int width, char behind)
+{
+	char text[8];
+
+	for (int i = width - 1; i >= 0; i--) {
+		text[i] = (char)('0' + value % 10);
+		value /= 10;
+	}
+	text[width] = behind;
+	buf_add(out, view_of(text, (size_t)width + 1));
+}
+
 void date_add_rfc3339(struct buf *out, int64_t milliseconds)
 {
 	int64_t seconds = floor_div(milliseconds, 1000);
 	struct date d = date_of(seconds, 0);
 
-	buf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", d.year, d.month, d.day, d.hour,
-		 d.minute, d.second, (int)(milliseconds - seconds * 1000));
+	/* Each line of the log has one: printf would take longer than all the rest. */
+	add_digits(out, d.year, 4, '-');
+	add_digits(out, d.month, 2, '-');
+	add_digits(out, d.day, 2, 'T');
+	add_digits(out, d.hour, 2, ':');
+	add_digits(out, d.minute, 2, ':');
+	add_digits(out, d.second, 2, '.');
+	add_digits(out, (int)(milliseconds - seconds * 1000), 3, 'Z');
 }
 
 int date_month(struct view name)

@@ -52,10 +52,32 @@ static bool is_hidden(uint32_t c)
 	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
+/* How much of v from octet at on stands for itself. */
+static size_t plain_length(struct view v, size_t at)
+{
+	size_t n = 0;
+
+	for (; at + n < v.n; n++) {
+		uint8_t c = view_at(v, at + n);
+
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+			break;
+	}
+	return n;
+}
+
 static void add_json_text(struct buf *out, struct view v)
 {
 	buf_add_char(out, '"');
 	for (size_t i = 0; i < v.n;) {
+		size_t plain = plain_length(v, i);
+
+		if (plain) {
+			buf_add(out, view_part(v, i, plain));
+			i += plain;
+			continue;
+		}
+
 		uint8_t c = view_at(v, i);
 		size_t n = c < 0x80 ? 1 : utf8_length(v, i);
 		uint32_t point = n ? utf8_point(v, i, n) : 0xfffd;
@@ -79,7 +101,7 @@ static struct view field_text(const struct log_record_fields *f, char room[64])
 
 	switch (f->type) {
 	case LOG_TYPE_TEXT: return f->value;
-	case LOG_TYPE_UINT: n = snprintf(room, 64, "%llu", (unsigned long long)number); break;
+	case LOG_TYPE_UINT: return num_text(number, room);
 	case LOG_TYPE_INT: n = snprintf(room, 64, "%lld", (long long)number); break;
 	case LOG_TYPE_ID: {
 		struct view text = id_text(number, id);
@@ -113,8 +135,9 @@ void log_format_json(struct buf *out, struct view role, uint64_t id, const struc
 
 	buf_add_str(out, "{\"time\":\"");
 	date_add_rfc3339(out, m->time_ms);
-	buf_addf(out, "\",\"level\":\"%s\",\"role\":",
-		 level_names[size_min(m->level, ARRAY_LEN(level_names) - 1)]);
+	buf_add_str(out, "\",\"level\":\"");
+	buf_add_str(out, level_names[size_min(m->level, ARRAY_LEN(level_names) - 1)]);
+	buf_add_str(out, "\",\"role\":");
 	add_json_text(out, role);
 	if (id)
 		buf_addf(out, ",\"of\":%llu", (unsigned long long)id);
@@ -127,7 +150,9 @@ void log_format_json(struct buf *out, struct view role, uint64_t id, const struc
 
 		if (!key_is_plain(f.key))
 			continue;
-		buf_addf(out, ",\"" VIEW_FMT "\":", VIEW_ARG(f.key));
+		buf_add_str(out, ",\"");
+		buf_add(out, f.key);
+		buf_add_str(out, "\":");
 		if (f.type == LOG_TYPE_UINT || f.type == LOG_TYPE_INT)
 			buf_add(out, text);
 		else
