@@ -10,6 +10,7 @@
 
 enum {
 	READ_CHUNK = 16384,
+	READ_CHUNK_FULL = 65536, /* after a full one: more is on its way */
 	KEEP_WHEN_IDLE = 4096, /* a waiting session keeps no larger buffer */
 };
 
@@ -144,7 +145,8 @@ static void on_turn_end(void *ctx)
 
 static void read_some(struct stream *s)
 {
-	size_t room = size_min(READ_CHUNK, s->in.max - s->in.n);
+	size_t chunk = s->reading_much ? READ_CHUNK_FULL : READ_CHUNK;
+	size_t room = size_min(chunk, s->in.max - s->in.n);
 	char *at;
 	ssize_t n;
 
@@ -164,6 +166,7 @@ static void read_some(struct stream *s)
 		end_stream(s, n == 0 ? ERR_EOF : ERR_PEER);
 		return;
 	}
+	s->reading_much = (size_t)n >= READ_CHUNK;
 	buf_added(&s->in, (size_t)n);
 	s->ops->input(s->ctx);
 }

@@ -33,6 +33,7 @@ struct stream {
 	size_t out_sent;
 	size_t out_high;
 	bool paused; /* by the owner */
+	bool reading_much; /* the last read was a full one */
 	bool closing; /* close once the output has left */
 	bool ended;
 	bool reported;

@@ -82,7 +82,7 @@ static void on_drained(void *ctx)
 {
 	struct conn *c = ctx;
 
-	if (!c->closing && !c->handshaking)
+	if (c->out_full && !c->closing && !c->handshaking)
 		conn_turn(c);
 }
 
@@ -311,7 +311,8 @@ static bool conn_step(struct conn *c)
 	bool moved = false;
 
 	smtp_session_clock(s, clock_mono_ms(), wall, clock_zone(wall));
-	if (stream_out_waiting(&c->stream) <= c->stream.out_high) {
+	c->out_full = stream_out_waiting(&c->stream) > c->stream.out_high;
+	if (!c->out_full) {
 		smtp_session_input(s, buf_view(&c->stream.in), &used);
 		buf_consume(&c->stream.in, used);
 		moved = used;

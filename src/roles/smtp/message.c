@@ -32,6 +32,8 @@ void message_done(struct conn *c)
 	buf_done(&m->envelope);
 	buf_done(&m->body);
 	message_init(m);
+	if (c->streaming)
+		buf_trim(&c->stream.in, CONN_IN_KEEP);
 }
 
 static void recipients_fill(const struct smtp_envelope *e, struct envelope_recipients *to)

@@ -22,6 +22,7 @@
 enum {
 	CONNS_MAX = 65536, /* slots; conn_service_max is below */
 	CONN_IN_MAX = 64 * 1024, /* octets read and not yet taken */
+	CONN_IN_KEEP = 16 * 1024, /* of their memory between messages */
 	CONN_OUT_MAX = 128 * 1024, /* octets written and not yet sent */
 	CONN_HANDSHAKE_MS = 60 * 1000, /* front answers a STARTTLS in this time */
 	MESSAGE_INLINE_MAX = 16000, /* envelope and body in the packet, else by descriptor */
@@ -66,6 +67,7 @@ struct conn {
 	struct stream stream;
 	bool streaming; /* stream is open */
 	bool handshaking; /* STARTTLS was said, front's new stream is awaited */
+	bool out_full; /* no command is taken before the output has left */
 	bool closing; /* the session ended; the last output leaves */
 	struct smtp_session smtp;
 	bool speaking; /* smtp is initialised */
