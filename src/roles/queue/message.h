@@ -110,7 +110,7 @@ struct message {
 	uint32_t added_n;
 	uint32_t open_n; /* recipients without final outcome */
 	uint32_t busy_n; /* of those that wait for somebody */
-	uint32_t routing_n; /* of those that are asked about or expanded; and one by dispatch_message */
+	uint32_t routing_n; /* of those asked about or expanded; one more in dispatch_message */
 	uint32_t routed_n; /* in STAGE_ROUTED, until routing_n is 0 */
 	uint32_t report_n;
 	bool held;

@@ -200,6 +200,10 @@ static void test_encode_base64(void **state)
 			  "Nw==\r\n"));
 }
 
+#define LINE_OF_75                                                                                 \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"                                                    \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
 static void test_encode_qp(void **state)
 {
 	check_encode(MIME_QP, true, VIEW("a=b\xe4\r\nc"), VIEW("a=3Db=E4\r\nc"));
@@ -208,6 +212,9 @@ static void test_encode_qp(void **state)
 	check_encode(MIME_QP, true, VIEW("a\rb\r\r\n\r"), VIEW("a=0Db=0D\r\n=0D"));
 	check_encode(MIME_QP, true, VIEW(" \rx"), VIEW(" =0Dx"));
 	check_encode(MIME_QP, true, VIEW(".\r\nFrom x\r\n"), VIEW("=2E\r\n=46rom x\r\n"));
+	/* No line begins with "-" that did not, lest it be a delimiter. */
+	check_encode(MIME_QP, true, VIEW(LINE_OF_75 "--b\r\n--b\r\n"),
+		     VIEW(LINE_OF_75 "=\r\n=2D-b\r\n--b\r\n"));
 	check_encode(MIME_QP, false, VIEW("a\r\nb\n"), VIEW("a=0D=0Ab=0A"));
 	check_encode(MIME_QP, true, VIEW("\0\x7f"), VIEW("=00=7F"));
 	check_encode(MIME_8BIT, true, VIEW("a\xff\n"), VIEW("a\xff\n"));
