@@ -162,14 +162,44 @@ static void qp_finish(struct mime_encoder *e, struct buf *out)
 	e->have = 0;
 }
 
+/* Octets at the start of text that stand for themselves and stay in this line, blanks only between. */
+static size_t qp_run(const struct mime_encoder *e, struct view text)
+{
+	size_t max = size_min(text.n, MIME_ENCODED_LINE - 1 - e->column), n = 0, kept = 0;
+
+	if (e->have || !e->column)
+		return 0;
+	for (; n < max; n++) {
+		uint8_t c = view_at(text, n);
+
+		if (ascii_is_graph(c) && c != '=')
+			kept = n + 1;
+		else if (!ascii_is_blank(c))
+			break;
+	}
+	return kept;
+}
+
+static void qp_feed(struct mime_encoder *e, struct view piece, struct buf *out)
+{
+	for (size_t i = 0; i < piece.n && !out->err;) {
+		size_t run = qp_run(e, view_from(piece, i));
+
+		if (!run) {
+			qp_byte(e, view_at(piece, i++), out);
+			continue;
+		}
+		buf_add(out, view_part(piece, i, run));
+		e->column += run;
+		i += run;
+	}
+}
+
 enum err mime_encoder_feed(struct mime_encoder *e, struct view piece, struct buf *out)
 {
 	switch (e->how) {
 	case MIME_BASE64: base64_feed(e, piece, out); break;
-	case MIME_QP:
-		for (size_t i = 0; i < piece.n && !out->err; i++)
-			qp_byte(e, view_at(piece, i), out);
-		break;
+	case MIME_QP: qp_feed(e, piece, out); break;
 	default: buf_add(out, piece); break;
 	}
 	return buf_err(out);
