@@ -135,7 +135,7 @@ static bool vec_pushes(size_t nth, enum oom_mode mode)
 	for (size_t i = 0; i < v.n; i++)
 		assert_int_equal(v.at[i], i);
 	while (v.n < ITEMS)
-		assert_true(VEC_PUSH(&v, v.n));
+		assert_true(VEC_PUSH(&v, (size_t)8));
 	VEC_DONE(&v);
 	return failed;
 }
