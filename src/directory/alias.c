@@ -125,7 +125,9 @@ static enum err check_leads(struct directory *d, const struct lookup_rules *rule
 	if (n->key.n == 0)
 		buf_add_str(&any, "no-such-address-here");
 	buf_add(&any, buf_view(&n->address));
-	err = db_lookup(d, rules, buf_view(&any), true, found);
+	err = buf_err(&any);
+	if (!err)
+		err = db_lookup(d, rules, buf_view(&any), true, found);
 	if (!err && found->status == LOOKUP_LOOP)
 		err = ERR_WRONG_STATE;
 	free(found);

@@ -47,12 +47,12 @@ void db_reset(sqlite3_stmt *s)
 
 void db_bind_view(sqlite3_stmt *s, int at, struct view text)
 {
-	(void)sqlite3_bind_text(s, at, text.p ? text.p : "", (int)text.n, SQLITE_TRANSIENT);
+	(void)sqlite3_bind_text(s, at, text.p ? text.p : "", (int)text.n, SQLITE_STATIC);
 }
 
 void db_bind_blob(sqlite3_stmt *s, int at, struct view bytes)
 {
-	(void)sqlite3_bind_blob(s, at, bytes.p ? bytes.p : "", (int)bytes.n, SQLITE_TRANSIENT);
+	(void)sqlite3_bind_blob(s, at, bytes.p ? bytes.p : "", (int)bytes.n, SQLITE_STATIC);
 }
 
 void db_bind_i64(sqlite3_stmt *s, int at, int64_t n)
@@ -65,10 +65,24 @@ void db_bind_u64(sqlite3_stmt *s, int at, uint64_t n)
 	db_bind_i64(s, at, (int64_t)n);
 }
 
+/* One that failed, for want of memory perhaps, is made up for before anything else happens. */
+static enum err roll_back(struct directory *d)
+{
+	sqlite3_stmt *s = db_statement(d, SQL_ROLLBACK);
+	int rc = s ? sqlite3_step(s) : SQLITE_NOMEM;
+
+	db_reset(s);
+	d->open_left = !sqlite3_get_autocommit(d->db);
+	return d->open_left ? (db_err(rc) ? db_err(rc) : ERR_IO) : OK;
+}
+
 enum err db_step(struct directory *d, sqlite3_stmt *s)
 {
+	enum err err = d->open_left ? roll_back(d) : OK;
 	int rc;
 
+	if (err)
+		return err;
 	if (!s) /* could not be prepared: the connection knows why */
 		return db_err(sqlite3_errcode(d->db)) ? db_err(sqlite3_errcode(d->db)) : ERR_IO;
 	rc = sqlite3_step(s);
@@ -135,15 +149,11 @@ enum err db_begin(struct directory *d)
 
 enum err db_end(struct directory *d, enum err err)
 {
-	enum err undone;
-
 	if (!err)
 		err = db_run(d, db_statement(d, SQL_COMMIT));
-	/* A failed commit may or may not have ended the transaction. */
-	if (err && !sqlite3_get_autocommit(d->db)) {
-		undone = db_run(d, db_statement(d, SQL_ROLLBACK));
-		(void)undone; /* the first error is the one to tell */
-	}
+	/* A failed commit may or may not have ended the transaction.  The first error is the one to tell. */
+	if (err && !sqlite3_get_autocommit(d->db))
+		(void)!roll_back(d);
 	return err;
 }
 

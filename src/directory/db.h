@@ -64,6 +64,7 @@ struct directory {
 	sqlite3 *db;
 	sqlite3_stmt *statements[SQL_COUNT];
 	uint8_t secret[DIRECTORY_SECRET_LEN];
+	bool open_left; /* a transaction failed and could not be rolled back: no change counts before it is */
 };
 
 /* sql.c */
@@ -75,6 +76,7 @@ const char *sql_migration(int version);
 enum err db_err(int rc);
 /* Reset, without bindings.  Borrowed. */
 sqlite3_stmt *db_statement(struct directory *d, enum sql which);
+/* Borrowed until the statement is reset: nothing is copied, so that binding cannot fail. */
 void db_bind_view(sqlite3_stmt *s, int at, struct view text);
 void db_bind_blob(sqlite3_stmt *s, int at, struct view bytes);
 void db_bind_u64(sqlite3_stmt *s, int at, uint64_t n);

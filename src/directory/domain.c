@@ -51,8 +51,8 @@ enum err directory_domain_add(struct directory *d, struct view name, int64_t now
 	sqlite3_stmt *s;
 	enum err err = name_domain(name, &a_label);
 
-	if (!err && !name_domain_is_idna(buf_view(&a_label)))
-		err = ERR_SYNTAX;
+	if (!err)
+		err = name_domain_check_idna(buf_view(&a_label));
 	if (!err)
 		err = count_domains(d, &count);
 	if (!err && count >= DIRECTORY_DOMAINS_MAX)

@@ -54,7 +54,8 @@ static enum err add_step(struct walk *w, struct view address, struct view detail
 		w->too_far = true;
 		return OK;
 	}
-	memcpy(step.address, address.p, address.n);
+	if (address.n)
+		memcpy(step.address, address.p, address.n);
 	step.address_n = address.n;
 	if (detail.n)
 		memcpy(step.detail, detail.p, detail.n);

@@ -8,6 +8,15 @@
 
 #include "base/ascii.h"
 
+enum { LOOKUP_FLAGS = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES };
+
+static enum err idn2_err(int rc)
+{
+	if (rc == IDN2_OK)
+		return OK;
+	return rc == IDN2_MALLOC ? ERR_NOMEM : ERR_SYNTAX;
+}
+
 static bool is_ascii(struct view v)
 {
 	for (size_t i = 0; i < v.n; i++)
@@ -28,13 +37,10 @@ enum err name_domain(struct view text, struct buf *out)
 		buf_add_lower(out, text);
 		return buf_err(out);
 	}
-	from = view_to_cstr(text);
+	from = view_to_cstr(text); /* NUL is no part of a domain: it was refused above */
 	if (!from)
-		return ERR_SYNTAX;
-	if (idn2_lookup_u8((const uint8_t *)from, &to,
-			   IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES) !=
-	    IDN2_OK)
-		err = ERR_SYNTAX;
+		return ERR_NOMEM;
+	err = idn2_err(idn2_lookup_u8((const uint8_t *)from, &to, LOOKUP_FLAGS));
 	free(from);
 	if (err)
 		return err;
@@ -49,41 +55,46 @@ enum err name_domain(struct view text, struct buf *out)
 }
 
 /* Decoded and encoded again it is the same. */
-static bool label_is_idna(struct view label)
+static enum err check_label(struct view label)
 {
 	char *from, *unicode = NULL;
 	uint8_t *to = NULL;
-	bool same;
+	enum err err;
 
 	if (!view_starts_nocase(label, VIEW("xn--")))
-		return true;
+		return OK;
+	if (view_has(label, '\0'))
+		return ERR_SYNTAX;
 	from = view_to_cstr(label);
-	same = from && idn2_to_unicode_8z8z(from, &unicode, 0) == IDN2_OK &&
-	       idn2_lookup_u8((const uint8_t *)unicode, &to,
-			      IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES) ==
-		       IDN2_OK &&
-	       view_eq_nocase(label, view_str((const char *)to));
+	if (!from)
+		return ERR_NOMEM;
+	err = idn2_err(idn2_to_unicode_8z8z(from, &unicode, 0));
+	if (!err)
+		err = idn2_err(idn2_lookup_u8((const uint8_t *)unicode, &to, LOOKUP_FLAGS));
+	if (!err && !view_eq_nocase(label, view_str((const char *)to)))
+		err = ERR_SYNTAX;
 	idn2_free(to);
 	idn2_free(unicode);
 	free(from);
-	return same;
+	return err;
 }
 
-bool name_domain_is_idna(struct view a_label)
+enum err name_domain_check_idna(struct view a_label)
 {
-	while (a_label.n) {
+	enum err err = OK;
+
+	while (a_label.n && !err) {
 		struct view label;
 
 		a_label = view_cut(a_label, '.', &label);
-		if (!label_is_idna(label))
-			return false;
+		err = check_label(label);
 	}
-	return true;
+	return err;
 }
 
 void name_domain_shown(struct view a_label, struct buf *out)
 {
-	char *from = name_domain_is_idna(a_label) ? view_to_cstr(a_label) : NULL;
+	char *from = name_domain_check_idna(a_label) ? NULL : view_to_cstr(a_label);
 	char *to = NULL;
 
 	if (from && idn2_to_unicode_8z8z(from, &to, 0) == IDN2_OK)

@@ -29,11 +29,12 @@ struct name {
 	size_t key_n;
 };
 
-/* Append the A-label form.  ERR_SYNTAX, ERR_LIMIT. */
+/* Append the A-label form.  ERR_SYNTAX, ERR_LIMIT, ERR_NOMEM. */
 MUST_USE enum err name_domain(struct view text, struct buf *out);
-/* Is each label that begins with "xn--" what its Unicode form is encoded to?   RFC 5891#5.4 */
-bool name_domain_is_idna(struct view a_label);
-/* Append the form for people, Unicode where it has one; as it is where it is not name_domain_is_idna. */
+/* Each label that begins with "xn--" is what its Unicode form is encoded to.  ERR_SYNTAX, ERR_NOMEM.
+ * RFC 5891#5.4 */
+MUST_USE enum err name_domain_check_idna(struct view a_label);
+/* Append the form for people, Unicode where it has one; as it is where name_domain_check_idna fails. */
 void name_domain_shown(struct view a_label, struct buf *out);
 /* Append the key of a local part.  ERR_SYNTAX for invalid UTF-8 and control characters. */
 MUST_USE enum err name_local_key(struct view local, struct buf *out);

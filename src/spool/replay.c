@@ -45,6 +45,7 @@ struct replay {
 	struct buf heads;
 	bool broken; /* drop records until the end of the group */
 	struct hole hole; /* not judged yet; n == 0: none */
+	enum err err; /* ERR_NOMEM: octets were not looked at, so nothing may be concluded from them */
 };
 
 /* ---- files ---- */
@@ -293,8 +294,10 @@ static const char *octets(struct replay *r, uint64_t at, size_t n)
 	if (want > r->cap) {
 		char *grown = malloc(want);
 
-		if (!grown)
+		if (!grown) {
+			r->err = ERR_NOMEM;
 			return NULL;
+		}
 		free(r->bytes);
 		r->bytes = grown;
 		r->cap = want;
@@ -422,7 +425,7 @@ static bool judge_hole(struct replay *r, uint64_t from, uint64_t to, uint32_t ba
 	for (size_t i = 0; at && zero && i < to - from; i++)
 		zero = at[i] == 0;
 	/* The end of a block behind the last record of a write. */
-	if (at && zero && to % SPOOL_BLOCK == 0)
+	if (r->err || (at && zero && to % SPOOL_BLOCK == 0))
 		return false;
 	group_break(r);
 	note_hole(r, from, to, batch);
@@ -467,7 +470,7 @@ static enum err take(struct replay *r, const struct record *record)
 	return group_add(r, record, head);
 }
 
-/* The next record at or behind *at; false at the end of the segment. */
+/* The next record at or behind *at; false at the end of the segment, or with r->err. */
 static bool find(struct replay *r, uint64_t *at, struct record *ret)
 {
 	for (; *at + RECORD_HEADER <= r->end; *at += RECORD_ALIGN) {
@@ -489,7 +492,7 @@ static enum err scan_segment(struct replay *r)
 	struct record record;
 	enum err err = OK;
 
-	while (!err && find(r, &at, &record)) {
+	while (!err && !r->err && find(r, &at, &record)) {
 		bool hole = at > behind && judge_hole(r, behind, at, record.batch);
 
 		judge_batch(r, &record, hole);
@@ -497,6 +500,10 @@ static enum err scan_segment(struct replay *r)
 		at += record_size(record.head_n, record.body_n);
 		behind = at;
 	}
+	if (!err)
+		err = r->err;
+	if (err)
+		return err;
 	if (r->held.n || r->broken) {
 		tell(r, JOURNAL_TORN, behind, 0);
 		group_clear(r);
@@ -540,7 +547,8 @@ enum err journal_replay(struct journal *j)
 		err = scan_segment(&r);
 		fd_close(&s->read_fd);
 	}
-	tell_hole(&r, 0);
+	if (!err)
+		tell_hole(&r, 0);
 	j->next_batch = r.batch + 1;
 	VEC_DONE(&scan.files);
 	VEC_DONE(&r.held);

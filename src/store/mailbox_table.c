@@ -342,7 +342,9 @@ const struct store_mailbox *store_mailbox_by_id(struct store *s, uint64_t id)
 
 const struct store_mailbox *store_mailbox_by_name(struct store *s, struct view name)
 {
-	struct buf CLEANUP(buf_done) clean = BUF_INIT(STORE_MAILBOX_NAME_MAX);
+	char room[STORE_MAILBOX_NAME_MAX];
+	/* Never grows: NULL means that there is no such mailbox, and not that memory is short. */
+	struct buf clean = { .p = room, .cap = sizeof(room), .max = sizeof(room) };
 
 	if (mailbox_name_clean(name, &clean))
 		return NULL;

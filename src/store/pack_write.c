@@ -159,6 +159,8 @@ static enum err meta_add(struct pack_writer *w, struct view events)
 	wire_put_u64(&meta, w->frame_n);
 	buf_add(&meta, buf_view(&w->frames));
 	buf_add(&meta, events);
+	if (buf_err(&w->frames)) /* without its length no frame can be read */
+		return buf_err(&w->frames);
 	if (buf_err(&meta))
 		return buf_err(&meta);
 	cap = ZSTD_compressBound(meta.n);

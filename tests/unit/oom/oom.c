@@ -80,14 +80,21 @@ void oom_resume(void)
 	state.paused--;
 }
 
-void oom_each(const char *what, oom_attempt *attempt, size_t least)
+void oom_each_step(const char *what, oom_attempt *attempt, size_t least, size_t step)
 {
+	if (getenv("POSTHOLD_LONG"))
+		step = 1;
 	for (int mode = 0; mode < OOM_MODES; mode++) {
-		size_t n = 1;
+		size_t n = mode && step > 1 ? step / 2 : 1, tried = 0;
 
-		while (attempt(n, (enum oom_mode)mode))
-			assert_true(++n < OOM_MAX);
-		print_message("%s: %zu allocations\n", what, n - 1);
+		for (; attempt(n, (enum oom_mode)mode); n += step, tried++)
+			assert_true(n < OOM_MAX);
+		print_message("%s: %zu allocations, %zu of them failed\n", what, n - 1, tried);
 		assert_true(n - 1 >= least);
 	}
+}
+
+void oom_each(const char *what, oom_attempt *attempt, size_t least)
+{
+	oom_each_step(what, attempt, least, 1);
 }

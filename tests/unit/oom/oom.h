@@ -9,6 +9,19 @@
 #ifndef TESTS_OOM_H
 #define TESTS_OOM_H
 
+#include <stdlib.h>
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
+void *__real_realloc(void *p, size_t n);
+
+/* From here on in the files of the tests. */
+#ifndef OOM_OWN
+#define malloc	__real_malloc
+#define calloc	__real_calloc
+#define realloc __real_realloc
+#endif
+
 #include "unit.h"
 
 enum oom_mode {
@@ -28,6 +41,11 @@ typedef bool oom_attempt(size_t nth, enum oom_mode mode);
  * have been there to fail, else the test looks at nothing.  Prints how many there were.
  */
 void oom_each(const char *what, oom_attempt *attempt, size_t least);
+/*
+ * The same with every step-th number, from 1 in one mode and from step / 2 in the other: for thousands of
+ * allocations.  POSTHOLD_LONG=1 in the environment: all of them.
+ */
+void oom_each_step(const char *what, oom_attempt *attempt, size_t least, size_t step);
 
 /* The nth allocation from now fails. */
 void oom_arm(size_t nth, enum oom_mode mode);
@@ -36,17 +54,8 @@ bool oom_disarm(void);
 /* Around calls that a callback of the test makes into code that is counted. */
 void oom_pause(void);
 void oom_resume(void);
-/* Give SQLite these functions; before its first use. */
+/* Give SQLite these functions; before its first use.  At first its allocations do not count. */
 void oom_sqlite(void);
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t count, size_t n);
-void *__real_realloc(void *p, size_t n);
-
-#ifndef OOM_OWN
-#define malloc	__real_malloc
-#define calloc	__real_calloc
-#define realloc __real_realloc
-#endif
+void oom_sqlite_count(bool on);
 
 #endif

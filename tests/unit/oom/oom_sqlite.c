@@ -8,15 +8,22 @@
 #define OOM_OWN
 #include "oom.h"
 
+static bool counted;
+
+void oom_sqlite_count(bool on)
+{
+	counted = on;
+}
+
 /* These names are led to oom.c by the linker. */
 static void *take(int n)
 {
-	return malloc((size_t)n);
+	return counted ? malloc((size_t)n) : __real_malloc((size_t)n);
 }
 
 static void *resize(void *p, int n)
 {
-	return realloc(p, (size_t)n);
+	return counted ? realloc(p, (size_t)n) : __real_realloc(p, (size_t)n);
 }
 
 static int size_of(void *p)
