@@ -45,7 +45,8 @@ struct replay {
 	struct buf heads;
 	bool broken; /* drop records until the end of the group */
 	struct hole hole; /* not judged yet; n == 0: none */
-	enum err err; /* ERR_NOMEM: octets were not looked at, so nothing may be concluded from them */
+	enum err
+		err; /* ERR_NOMEM: octets were not looked at, so nothing may be concluded from them */
 };
 
 /* ---- files ---- */

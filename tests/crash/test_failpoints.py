@@ -12,7 +12,6 @@ part of the labels to be taken.
 """
 import concurrent.futures
 import glob
-import json
 import os
 import random
 import re
@@ -120,12 +119,6 @@ class Case:
             self.hit = self.hit or KILLED in self.it.events_text()[self.begin:]
         return self.hit
 
-    def is_hit_leaving(self):
-        """A mailbox that is killed while it leaves: nobody misses it, but its row says how it ended."""
-        rows = self.attempt(lambda: json.loads(self.it.cli('--json', 'status', check=False).stdout)) or []
-        self.hit = self.hit or any(KILLED in r['last_end'] for r in rows)
-        return self.hit
-
     # ---- loads ----
 
     def attempt(self, function, *args):
@@ -190,7 +183,6 @@ class Case:
                 self.wait_hit(0.3)
                 if self.label in SLOW:
                     self.wait_hit(3)
-                    self.is_hit_leaving()
             if self.hit:
                 return
             self.it.stop()
