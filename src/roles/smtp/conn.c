@@ -343,8 +343,8 @@ void conn_turn(struct conn *c)
 	case SMTP_ASK_CLOSE: conn_finish(c); return;
 	default: timer_rearm(c);
 	}
-	/* Reading goes on only when what was read could be taken; most clients send nothing meanwhile. */
-	if (c->tag && c->stream.in.n > 0)
+	/* Reading goes on only when what was read could be taken; a client's end, too, waits for the answer. */
+	if (c->tag)
 		stream_pause(&c->stream);
 	else if (c->stream.paused)
 		stream_resume(&c->stream);
