@@ -4,6 +4,7 @@
 #   make run      an instance to look at, on loopback
 #   make test     everything that can fail: the last line is "N passed, N failed"
 #   make docs     the documents that are made from the source
+#   make timing   does the time of a refused log-in tell whether the account exists? TRIES=10000
 #   make fuzz     each fuzz target for FUZZ_SECONDS
 
 MESON ?= meson
@@ -12,7 +13,7 @@ FUZZ_SECONDS ?= 600
 # A part of a test's name, or a glob.
 ONLY ?=
 
-.PHONY: build deps deps-run deps-test docs run test test-build check fuzz bench crash format install clean
+.PHONY: build deps deps-run deps-test docs run test test-build check fuzz bench timing crash format install clean
 
 build: deps build/build.ninja
 	$(NINJA) -C build
@@ -58,6 +59,10 @@ fuzz: deps build-fuzz/build.ninja
 bench: build
 	$(NINJA) -C build tests/bench/bench-load
 	tools/each 'tests/bench/bench-*' 'tests/bench/bench_*.py'
+
+# A measurement like those of bench, with a verdict.
+timing: build
+	tests/security/timing.py $(if $(TRIES),--tries $(TRIES))
 
 # The long form of what `make test` does with tests/crash/.
 crash: build

@@ -63,6 +63,34 @@ enum err directory_account_find(struct directory *d, struct view address,
 	return db_account_find(d, address_domain(&name.address), name_key(&name), ret);
 }
 
+enum err directory_account_find_even(struct directory *d, struct view address, uint64_t instead,
+				     struct directory_account *ret)
+{
+	sqlite3_stmt *s = db_statement(d, SQL_ACCOUNT_FIND_EVEN);
+	struct directory_account read;
+	struct name name;
+	enum err err = name_parse(address, &name);
+	bool found;
+
+	if (err)
+		return err == ERR_NOMEM ? err : ERR_NOTFOUND;
+	db_bind_view(s, 1, address_domain(&name.address));
+	db_bind_view(s, 2, name_key(&name));
+	db_bind_u64(s, 3, instead);
+	err = db_one(d, s);
+	if (err)
+		return err;
+	found = db_column_i64(s, 7);
+	err = read_account(s, &read);
+	db_reset(s);
+	if (err)
+		return err;
+	if (!found)
+		return ERR_NOTFOUND;
+	*ret = read;
+	return OK;
+}
+
 enum err directory_account_by_id(struct directory *d, uint64_t id, struct directory_account *ret)
 {
 	sqlite3_stmt *s = db_statement(d, SQL_ACCOUNT_BY_ID);

@@ -87,6 +87,12 @@ MUST_USE enum err directory_account_add(struct directory *d, const struct direct
 /* By primary address.  ERR_NOTFOUND, also for what is no address. */
 MUST_USE enum err directory_account_find(struct directory *d, struct view address,
 					 struct directory_account *ret);
+/*
+ * The same for who may not learn from the time whether there is such an account: where there is none, the
+ * account `instead` is read as long and forgotten.
+ */
+MUST_USE enum err directory_account_find_even(struct directory *d, struct view address,
+					      uint64_t instead, struct directory_account *ret);
 MUST_USE enum err directory_account_by_id(struct directory *d, uint64_t id,
 					  struct directory_account *ret);
 MUST_USE enum err directory_account_set_state(struct directory *d, uint64_t id,

@@ -72,6 +72,8 @@ struct auth {
 	struct lru routes;
 	struct ban_table bans;
 	uint8_t secret[DIRECTORY_SECRET_LEN];
+	uint64_t
+		somebody; /* the account that was found last: exchange.c looks at it where nobody is */
 	struct auth_counters count;
 };
 

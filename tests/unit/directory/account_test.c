@@ -276,6 +276,32 @@ static void test_bans(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+/* Whatever is read instead, the answer is about the address. */
+static void test_found_in_even_time(void **state)
+{
+	struct fixture *f = *state;
+	struct directory_account a = { .id = CANARY };
+	uint64_t anna, ben;
+
+	assert_int_equal(directory_domain_add(f->d, VIEW("even.test"), NOW), OK);
+	anna = fixture_account(f, "anna@even.test");
+	ben = fixture_account(f, "ben@even.test");
+	assert_int_equal(directory_account_find_even(f->d, VIEW("nobody@even.test"), anna, &a),
+			 ERR_NOTFOUND);
+	assert_int_equal(directory_account_find_even(f->d, VIEW("x@elsewhere.test"), anna, &a),
+			 ERR_NOTFOUND);
+	assert_int_equal(directory_account_find_even(f->d, VIEW("no address"), anna, &a),
+			 ERR_NOTFOUND);
+	assert_int_equal(directory_account_find_even(f->d, VIEW("nobody@even.test"), 0, &a),
+			 ERR_NOTFOUND);
+	assert_int_equal(a.id, CANARY);
+	assert_int_equal(directory_account_find_even(f->d, VIEW("Ben@EVEN.test"), anna, &a), OK);
+	assert_int_equal(a.id, ben);
+	assert_string_equal(a.address, "ben@even.test");
+	assert_int_equal(directory_account_find_even(f->d, VIEW("anna@even.test"), 0, &a), OK);
+	assert_int_equal(a.id, anna);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +315,7 @@ int main(void)
 		TEST(test_the_secret_is_stable),
 		TEST(test_devices),
 		TEST(test_bans),
+		TEST(test_found_in_even_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
