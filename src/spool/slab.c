@@ -8,6 +8,7 @@
 #include "spool/internal.h"
 
 enum {
+	SLAB_MAX = 4 * 1024 * 1024,
 	SPARES_MAX =
 		8 * 1024 * 1024 /* octets of slabs that are kept for reuse: new memory is slow */
 };
@@ -84,6 +85,16 @@ static void pad(struct slab *slab)
 	slab->segment->tail = slab->base + up;
 }
 
+/* In steps, so that spares of large messages fit others; and the larger the more waits: each slab is a write. */
+static size_t next_size(const struct slab *last, size_t n)
+{
+	size_t size = (n + JOURNAL_SLAB - 1) / JOURNAL_SLAB * JOURNAL_SLAB;
+
+	if (last && last->written < last->used)
+		size = size_max(size, size_min(2 * last->size, SLAB_MAX));
+	return size;
+}
+
 enum err slab_room(struct journal *j, size_t n, struct slab **ret, size_t *ret_at)
 {
 	struct segment *s = j->newest;
@@ -93,8 +104,7 @@ enum err slab_room(struct journal *j, size_t n, struct slab **ret, size_t *ret_a
 	    n > slab->size - slab->used) {
 		if (slab && slab->used % SPOOL_BLOCK)
 			pad(slab);
-		/* In steps, so that spares of large messages fit others. */
-		slab = slab_alloc(j, (n + JOURNAL_SLAB - 1) / JOURNAL_SLAB * JOURNAL_SLAB);
+		slab = slab_alloc(j, next_size(slab, n));
 		if (!slab)
 			return ERR_NOMEM;
 		slab->segment = s;

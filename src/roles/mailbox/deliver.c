@@ -20,6 +20,7 @@
 enum {
 	BATCH_BYTES_MAX = 256 * 1024 * 1024,
 	FLOOD_MIN = 2, /* messages of a batch: the queue gathers only under load */
+	FLOOD_BYTES_MIN = 256 * 1024, /* of one, which takes as long */
 	MAPPED_MIN = 64 * 1024, /* octets from which mapping costs less than copying */
 	RETURN_PATH_MAX = 400,
 	SEALS = F_SEAL_SHRINK | F_SEAL_WRITE,
@@ -136,7 +137,7 @@ static void on_run(void *ctx)
 
 	if (d->count == 0)
 		return;
-	if (d->count >= FLOOD_MIN)
+	if (d->count >= FLOOD_MIN || d->mapped >= FLOOD_BYTES_MIN)
 		mailbox_flood(m);
 	for (size_t i = 0; i < d->count; i++) {
 		const struct waiting *w = &d->batch[i];
