@@ -90,11 +90,10 @@ static const char *const statements[SQL_COUNT] = {
 	[SQL_ACCOUNT_FIND] = "SELECT " ACCOUNT_COLUMNS
 			     " FROM domain d JOIN account a ON a.domain = d.id AND a.local = ?2"
 			     " WHERE d.name = ?1",
-	[SQL_ACCOUNT_FIND_EVEN] =
-		"SELECT " ACCOUNT_COLUMNS ", m.id IS NOT NULL"
-		" FROM (SELECT (SELECT f.id FROM domain d JOIN account f"
-		" ON f.domain = d.id AND f.local = ?2 WHERE d.name = ?1) AS id) m"
-		" JOIN account a ON a.id = coalesce(m.id, ?3)",
+	[SQL_ACCOUNT_FIND_EVEN] = "SELECT " ACCOUNT_COLUMNS ", m.id IS NOT NULL"
+				  " FROM (SELECT (SELECT f.id FROM domain d JOIN account f"
+				  " ON f.domain = d.id AND f.local = ?2 WHERE d.name = ?1) AS id) m"
+				  " JOIN account a ON a.id = coalesce(m.id, ?3)",
 	[SQL_ACCOUNT_BY_ID] = "SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.id = ?1",
 	[SQL_ACCOUNT_LIST] =
 		"SELECT " ACCOUNT_COLUMNS " FROM domain d JOIN account a ON a.domain = d.id"
