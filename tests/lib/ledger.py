@@ -321,6 +321,23 @@ MAILBOXES = ('INBOX', 'Archive', 'Sent')
 FETCHED = re.compile(rb'UID (\d+) FLAGS \(([^)]*)\) MODSEQ \((\d+)\)')
 
 
+def fetch(m, mailbox, address):
+    """(items without the body, body) of every message; b'' for one that the server cannot read any more."""
+    status, rows = m.uid('FETCH', '1:*', '(UID FLAGS MODSEQ BODY.PEEK[])')
+    if status == 'OK':
+        return [row for row in rows if isinstance(row, tuple)]
+    m.untagged_responses.clear()  # of what it could read before that one
+    status, heads = m.uid('FETCH', '1:*', '(UID FLAGS MODSEQ)')
+    if status != 'OK':
+        raise RuntimeError(f'FETCH of {mailbox} of {address}: {heads}')
+    heads, found = [head for head in heads if isinstance(head, bytes)], []
+    for head in heads:
+        m.untagged_responses.clear()
+        status, rows = m.uid('FETCH', FETCHED.search(head)[1].decode(), '(BODY.PEEK[])')
+        found.append((head, next((r[1] for r in rows if isinstance(r, tuple)), b'') if status == 'OK' else b''))
+    return found
+
+
 def read_box(it, address, mailbox):
     m = it.imap(address)
     try:
@@ -332,10 +349,7 @@ def read_box(it, address, mailbox):
                'modseq': int(m.response('HIGHESTMODSEQ')[1][0]), 'messages': []}
         if answer[0] == b'0':
             return box
-        status, rows = m.uid('FETCH', '1:*', '(UID FLAGS MODSEQ BODY.PEEK[])')
-        if status != 'OK':
-            raise RuntimeError(f'FETCH of {mailbox} of {address}: {rows}')
-        for head, text in (x for x in rows if isinstance(x, tuple)):
+        for head, text in fetch(m, mailbox, address):
             uid, flags, modseq = FETCHED.search(head).groups()
             box['messages'].append({'uid': int(uid), 'flags': flags.decode(), 'modseq': int(modseq), 'text': text})
         if len(box['messages']) != int(answer[0]):

@@ -101,7 +101,7 @@ def as_user(name):
 
 class Instance:
     def __init__(self, accounts=None, options=None, domain='example.test', resolver=None, dir=None, args=(),
-                 env=None, user=None):
+                 env=None, user=None, program=None):
         self.accounts = accounts if accounts is not None else {f'anna@{domain}': PASSWORD, f'ben@{domain}': PASSWORD}
         # Quick password hashes: their cost is tested elsewhere.
         self.options = {'argon2_memory': '19 MiB', 'scram_iterations': '4096'}
@@ -112,6 +112,7 @@ class Instance:
         os.chmod(self.dir, 0o755)
         self.offset = free_offset()
         self.args, self.env, self.user = list(args), env, user
+        self.program = program or POSTHOLD
         self.process = None
         self.output = []
 
@@ -119,7 +120,7 @@ class Instance:
         return SERVICES[service] + self.offset
 
     def command(self):
-        words = [POSTHOLD, 'quickstart', '--dir', self.dir, '--port-offset', str(self.offset), '--domain', self.domain]
+        words = [self.program, 'quickstart', '--dir', self.dir, '--port-offset', str(self.offset), '--domain', self.domain]
         for address, password in self.accounts.items():
             words += ['--account', f'{address}:{password}']
         for name, value in self.options.items():
@@ -207,7 +208,7 @@ class Instance:
     # ---- looking at it ----
 
     def cli(self, *words, input=None, check=True):
-        result = subprocess.run([POSTHOLD, '--dir', self.dir, *words], capture_output=True, text=True, input=input,
+        result = subprocess.run([self.program, '--dir', self.dir, *words], capture_output=True, text=True, input=input,
                                 timeout=60)
         if check and result.returncode != 0:
             raise RuntimeError(f'posthold {" ".join(words)}: {result.stdout} {result.stderr}')
