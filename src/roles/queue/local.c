@@ -373,9 +373,12 @@ static void on_closed(void *ctx, enum err why)
 {
 	struct account *a = ctx;
 
-	if (why != ERR_EOF)
+	if (why != ERR_EOF) {
 		LOG_ERROR("queue.peer", "a mailbox process broke the rules of its channel",
 			  LOG_UINT("account", a->id), LOG_ERR(why));
+		/* The next one may well do the same. */
+		a->spawn_ms = clock_mono_ms() + SPAWN_RETRY_MS;
+	}
 	account_lost(a->queue, a);
 }
 

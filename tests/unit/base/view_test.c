@@ -110,7 +110,7 @@ static void search_agrees_with_the_naive_one(void **state)
 {
 	for (size_t pattern_n = 1; pattern_n <= 7; pattern_n++) {
 		for (unsigned p = 0; p < 1u << pattern_n; p++) {
-			char pattern_room[7], text_room[10];
+			char pattern_room[10], text_room[10];
 			struct view what = letters(p, pattern_n, "abAB", pattern_room);
 
 			for (unsigned t = 0; t < 1u << 10; t++) {

@@ -202,6 +202,24 @@ static void test_many(void **state)
 	world_done_all(&w);
 }
 
+/* A mailbox process that breaks its channel is not asked for again at once, and nothing is lost. */
+static void test_mailbox_lies(void **state)
+{
+	static struct world w;
+
+	world_init(&w);
+	w.mailboxes_lie = true;
+	simple(&w, "ann@far.test", "u1@near.test");
+	SPIN_UNTIL(&w, w.spawned == 1);
+	spin(&w, SPAWN_RETRY_MS / 4);
+	assert_int_equal(w.spawned, 1);
+	assert_int_equal(w.queue.count, 1);
+	w.mailboxes_lie = false;
+	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.count == 0);
+	assert_int_equal(w.spawned, 2);
+	world_done_all(&w);
+}
+
 static void test_spawn_fails(void **state)
 {
 	static struct world w;
@@ -225,7 +243,7 @@ int main(void)
 		cmocka_unit_test(test_hold),	     cmocka_unit_test(test_admin),
 		cmocka_unit_test(test_stop),	     cmocka_unit_test(test_full),
 		cmocka_unit_test(test_failed_write), cmocka_unit_test(test_many),
-		cmocka_unit_test(test_spawn_fails),
+		cmocka_unit_test(test_mailbox_lies), cmocka_unit_test(test_spawn_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,8 @@ struct world {
 	bool undurable; /* mailboxes do not say durable */
 	bool silent; /* send does not answer */
 	bool spawn_fails;
+	bool mailboxes_lie; /* break the rules of their channels */
+	size_t spawned;
 	uint8_t deliver_status;
 	struct buf rows; /* of the administrator's answers, one a line */
 	struct buf end_text;
@@ -216,6 +218,8 @@ static inline enum err mailbox_put(void *ctx, const struct deliver_put *m, int *
 								 : VIEW_EMPTY };
 
 	assert_true(m->sequence >= b->settled);
+	if (w->mailboxes_lie)
+		return deliver_send_durable(b->chan, &(struct deliver_durable){ 1000000 });
 	if (!w->deliver_status) {
 		if (!s) {
 			assert_true(w->stored_n < WORLD_STORED);
@@ -298,6 +302,7 @@ static inline enum err world_want(void *ctx, const struct spawn_want *m)
 	b->world = w;
 	b->id = m->account;
 	b->answered = 0;
+	w->spawned++;
 	assert_int_equal(
 		ipc_chan_new(w->loop, pair[1], &deliver_channel, IPC_SERVER, &ops, b, &b->chan),
 		OK);
