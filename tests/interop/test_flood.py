@@ -13,6 +13,13 @@ ANNA = 'anna@example.test'
 LARGE = 'a line of a large letter\r\n' * 20000  # one of these takes a mailbox as long as many small ones
 
 
+def may_change_classes():
+    """CAP_SYS_NICE in the effective set: root in a container may lack it."""
+    with open('/proc/self/status') as f:
+        effective = next(int(line.split()[1], 16) for line in f if line.startswith('CapEff:'))
+    return os.geteuid() == 0 and bool(effective >> 23 & 1)
+
+
 def mailbox(it):
     rows = json.loads(it.cli('--json', 'status').stdout)
     return next((r['pid'] for r in rows if r['role'] == 'mailbox' and r['pid']), None)
@@ -39,11 +46,13 @@ def client_ends_it(it):
     """An active client's mailbox is not put back, whatever comes."""
     it.wait_for(lambda: (send(it), policy(it) == os.SCHED_IDLE)[1], what='the idle class')
     client = it.imap(ANNA)
+    seen = []
     for _ in range(5):
         assert client.select('INBOX')[0] == 'OK'
         send(it)
-        it.wait_for(lambda: policy(it) == os.SCHED_OTHER, timeout=0.9, what='the usual class, at a command')
-        time.sleep(0.1)
+        time.sleep(0.2)  # shorter than a flood needs to be over by itself
+        seen.append(policy(it))
+    assert os.SCHED_OTHER in seen, seen
     client.logout()
 
 
@@ -53,7 +62,7 @@ def all_is_there(it):
 
 
 if __name__ == '__main__':
-    if os.geteuid() != 0:
+    if not may_change_classes():
         report.skip('flood', 'only root may give a process its class back')
         sys.exit(report.end())
     with Instance() as it:
