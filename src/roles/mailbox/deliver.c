@@ -21,7 +21,7 @@ enum {
 	BATCH_BYTES_MAX = 256 * 1024 * 1024,
 	FLOOD_MIN = 2, /* messages of a batch: the queue gathers only under load */
 	FLOOD_BYTES_MIN = 256 * 1024, /* of one, which takes as long */
-	MAPPED_MIN = 64 * 1024, /* octets from which mapping costs less than copying */
+	MAPPED_MIN = 64 * 1024, /* octets from which a body is mapped instead of copied */
 	RETURN_PATH_MAX = 400,
 	SEALS = F_SEAL_SHRINK | F_SEAL_WRITE,
 };

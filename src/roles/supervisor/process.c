@@ -69,7 +69,8 @@ static enum err on_background(void *ctx, const struct lifecycle_background *m)
 	struct process *p = ctx;
 	struct sched_param none = { 0 };
 
-	if (!p->mailbox)
+	/* Process 0 would be ourselves. */
+	if (!p->mailbox || p->pid <= 0)
 		return ERR_PEER;
 	if (p->sup->root && sched_setscheduler(p->pid, m->on ? SCHED_IDLE : SCHED_OTHER, &none))
 		LOG_DEBUG("supervisor.background", "cannot change a role's scheduling",

@@ -243,6 +243,9 @@ NORETURN static void fake_run(struct fake *f)
 	ipc_chan_set_state(f->chan, STATE_RUNNING);
 	if (lifecycle_send_ready(f->chan, &ready))
 		_exit(95);
+	if (told(f, "background") &&
+	    lifecycle_send_background(f->chan, &(struct lifecycle_background){ true }))
+		_exit(93);
 	loop_run(f->loop);
 	_exit(94);
 }

@@ -414,6 +414,17 @@ static void words_that_would_break_json_end_the_role(void **state)
 	assert_string_equal(p->sandbox, "");
 }
 
+static void only_a_mailbox_may_ask_for_the_background(void **state)
+{
+	struct process *p = &w.sup.fixed[I_FRONT_MX];
+
+	behave("front", "background");
+	assert_int_equal(process_start(p), OK);
+	assert_int_equal(process_go(p), OK);
+	run_until(is_down, p);
+	assert_non_null(event("supervisor.protocol"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
 
 int main(int argc, char **argv)
@@ -438,6 +449,7 @@ int main(int argc, char **argv)
 		TEST(who_does_not_end_is_killed_and_told),
 		TEST(a_second_stop_is_none),
 		TEST(words_that_would_break_json_end_the_role),
+		TEST(only_a_mailbox_may_ask_for_the_background),
 	};
 
 	fake_role(argv);
