@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include "front.h"
 #include "sys/calls.h"
@@ -182,8 +181,8 @@ void front_listener_take(struct front *f, struct view service, uint64_t id, int 
 		loop_io_done(&l->io);
 		fd_close(&l->fd);
 	}
-	/* Accepted sockets inherit both. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* Accepted sockets inherit all of it. */
+	relay_tune(fd);
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	*l = (struct listener){ .front = f, .service = row, .id = id, .fd = fd };
 	loop_io_init(&l->io, role_loop(f->role), fd, on_ready, l);

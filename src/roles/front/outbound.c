@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "front.h"
@@ -99,11 +98,11 @@ static void connected(struct outbound *o)
 {
 	struct front *f = o->front;
 	const struct config *c = role_config(f->role);
-	int fd, one = 1;
+	int fd;
 
 	loop_io_done(&o->connecting);
 	loop_timer_cancel(&o->timer);
-	(void)setsockopt(o->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	relay_tune(o->fd);
 	relay_init(&o->relay, role_loop(f->role), o->fd, &f->room, true, &relay_ops, o);
 	o->fd = -1;
 	o->relay.times = (struct relay_times){

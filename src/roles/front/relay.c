@@ -4,6 +4,7 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 
 #include "sys/calls.h"
 #include "sys/file.h"
@@ -22,6 +23,15 @@ static void on_net(void *ctx, unsigned events);
 static void on_app(void *ctx, unsigned events);
 static void on_alarm(void *ctx);
 static void on_bury(void *ctx);
+
+void relay_tune(int fd)
+{
+	int one = 1, unsent = RELAY_UNSENT_MAX;
+
+	/* A kernel that knows one of them not is only slower. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+}
 
 void relay_init(struct relay *r, struct loop *loop, int fd, struct tls_room *room,
 		bool may_starttls, const struct relay_ops *ops, void *ctx)

@@ -36,6 +36,10 @@ struct relay_times {
 	int64_t stall_ms; /* output may wait so long */
 };
 
+/* What the kernel may hold of our output before the peer's window takes it: a socket that grows to megabytes
+ * would show the progress of a slow reader once in minutes, and keep as much memory for it. */
+enum { RELAY_UNSENT_MAX = 128 * 1024 };
+
 enum relay_state {
 	RELAY_IDLE, /* no stream yet */
 	RELAY_COPY,
@@ -69,6 +73,9 @@ struct relay {
 	bool to_app_late; /* to_app was read after the role had closed */
 	bool eof_told; /* the end of input was passed on */
 };
+
+/* For the connections of front, or for a listener, which hands it on: write at once, show progress. */
+void relay_tune(int fd);
 
 /* Takes fd over.  may_starttls: the service knows STARTTLS. */
 void relay_init(struct relay *r, struct loop *loop, int fd, struct tls_room *room,
