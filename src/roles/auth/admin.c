@@ -117,6 +117,19 @@ void admin_broken(const struct admin_call *c, enum err err)
 		  err_text(err));
 }
 
+void admin_list_end(const struct admin_call *c, enum err err)
+{
+	if (err == ERR_SYNTAX)
+		admin_end(c, err, VIEW_FMT " is not a domain name",
+			  VIEW_ARG(admin_arg(c, "domain")));
+	else if (err == ERR_LIMIT)
+		admin_end(c, OK, "only the first %d are shown: ask for one domain", AUTH_LIST_MAX);
+	else if (err)
+		admin_broken(c, err);
+	else
+		admin_end(c, OK, "%s", "");
+}
+
 /* Unknown arguments are refused: a typing error must not be taken for its absence. */
 static bool arguments_known(const struct admin_call *c, size_t verb)
 {

@@ -34,6 +34,14 @@ void admin_end(const struct admin_call *c, enum err err, const char *format, ...
 /* For errors of the directory that no verb has words for. */
 void admin_broken(const struct admin_call *c, enum err err);
 
+/* A list that may be of one domain only: its rows are counted up to AUTH_LIST_MAX, then ERR_LIMIT. */
+struct admin_list {
+	struct admin_call *call;
+	size_t count;
+};
+/* Ends the call with what walking the directory has returned. */
+void admin_list_end(const struct admin_call *c, enum err err);
+
 /* admin_domain.c */
 admin_fn admin_domain_add, admin_domain_list, admin_domain_remove;
 /* admin_account.c */

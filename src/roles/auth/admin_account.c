@@ -290,14 +290,9 @@ void admin_account_password(struct admin_call *c)
 	set_submit(c, s);
 }
 
-struct list {
-	struct admin_call *call;
-	size_t count;
-};
-
 static enum err list_row(void *ctx, const struct directory_account *a)
 {
-	struct list *list = ctx;
+	struct admin_list *list = ctx;
 
 	if (list->count == AUTH_LIST_MAX)
 		return ERR_LIMIT;
@@ -308,18 +303,10 @@ static enum err list_row(void *ctx, const struct directory_account *a)
 
 void admin_account_list(struct admin_call *c)
 {
-	struct list list = { c, 0 };
-	enum err err = directory_account_each(c->auth->d, admin_arg(c, "domain"), list_row, &list);
+	struct admin_list list = { c, 0 };
 
-	if (err == ERR_SYNTAX)
-		admin_end(c, err, VIEW_FMT " is not a domain name",
-			  VIEW_ARG(admin_arg(c, "domain")));
-	else if (err == ERR_LIMIT)
-		admin_end(c, OK, "only the first %d are shown: ask for one domain", AUTH_LIST_MAX);
-	else if (err)
-		admin_broken(c, err);
-	else
-		admin_end(c, OK, "%s", "");
+	admin_list_end(c,
+		       directory_account_each(c->auth->d, admin_arg(c, "domain"), list_row, &list));
 }
 
 static enum err alias_name_row(void *ctx, const struct directory_alias *alias)

@@ -58,14 +58,9 @@ void admin_alias_add(struct admin_call *c)
 	admin_end(c, OK, VIEW_FMT " leads to " VIEW_FMT, VIEW_ARG(address), VIEW_ARG(target));
 }
 
-struct list {
-	struct admin_call *call;
-	size_t count;
-};
-
 static enum err list_row(void *ctx, const struct directory_alias *alias)
 {
-	struct list *list = ctx;
+	struct admin_list *list = ctx;
 
 	if (list->count == AUTH_LIST_MAX)
 		return ERR_LIMIT;
@@ -78,18 +73,10 @@ static enum err list_row(void *ctx, const struct directory_alias *alias)
 
 void admin_alias_list(struct admin_call *c)
 {
-	struct list list = { c, 0 };
-	enum err err = directory_alias_each(c->auth->d, admin_arg(c, "domain"), list_row, &list);
+	struct admin_list list = { c, 0 };
 
-	if (err == ERR_SYNTAX)
-		admin_end(c, err, VIEW_FMT " is not a domain name",
-			  VIEW_ARG(admin_arg(c, "domain")));
-	else if (err == ERR_LIMIT)
-		admin_end(c, OK, "only the first %d are shown: ask for one domain", AUTH_LIST_MAX);
-	else if (err)
-		admin_broken(c, err);
-	else
-		admin_end(c, OK, "%s", "");
+	admin_list_end(c,
+		       directory_alias_each(c->auth->d, admin_arg(c, "domain"), list_row, &list));
 }
 
 void admin_alias_remove(struct admin_call *c)
