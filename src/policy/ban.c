@@ -47,14 +47,14 @@ static struct lru *table_of(struct ban_table *t, const struct ban_network *n)
 
 static struct ban *next_range(const struct ban *ban)
 {
-	return (struct ban *)ban->node.older;
+	return (struct ban *)lru_older(&ban->node);
 }
 
 /* The first network around n; what is over is forgotten on the way. */
 static const struct ban *find_range(struct ban_table *t, const struct ban_network *n,
 				    int64_t now_ms)
 {
-	struct ban *ban = (struct ban *)t->ranges.newest, *next;
+	struct ban *ban = (struct ban *)lru_newest(&t->ranges), *next;
 
 	for (; ban; ban = next) {
 		next = next_range(ban);
@@ -210,9 +210,9 @@ enum err ban_lift(struct ban_table *t, const struct ban_network *n, int64_t now_
 
 const struct ban *ban_next(const struct ban_table *t, const struct ban *after)
 {
-	const struct lru_node *node = after ? after->node.older : t->banned.newest;
+	const struct lru_node *node = after ? lru_older(&after->node) : lru_newest(&t->banned);
 
 	if (!node && (!after || ban_network_is_peer(&after->network)))
-		node = t->ranges.newest;
+		node = lru_newest(&t->ranges);
 	return (const struct ban *)node;
 }

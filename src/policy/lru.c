@@ -10,32 +10,14 @@ void lru_init(struct lru *l, size_t max, const uint8_t secret[16], lru_drop_fn *
 	map_init(&l->map, max + 1, secret);
 }
 
-static void unlink_node(struct lru *l, struct lru_node *node)
+static struct lru_node *oldest(const struct lru *l)
 {
-	if (node->newer)
-		node->newer->older = node->older;
-	else
-		l->newest = node->older;
-	if (node->older)
-		node->older->newer = node->newer;
-	else
-		l->oldest = node->newer;
-}
-
-static void link_newest(struct lru *l, struct lru_node *node)
-{
-	node->newer = NULL;
-	node->older = l->newest;
-	if (l->newest)
-		l->newest->newer = node;
-	else
-		l->oldest = node;
-	l->newest = node;
+	return LIST_ITEM(l->nodes.last, struct lru_node, link);
 }
 
 void lru_remove(struct lru *l, struct lru_node *node)
 {
-	unlink_node(l, node);
+	list_remove(&l->nodes, &node->link);
 	(void)map_remove(&l->map, lru_key(node));
 	free(node->key);
 	node->key = NULL;
@@ -44,8 +26,8 @@ void lru_remove(struct lru *l, struct lru_node *node)
 
 void lru_clear(struct lru *l)
 {
-	while (l->oldest)
-		lru_remove(l, l->oldest);
+	while (l->nodes.n)
+		lru_remove(l, oldest(l));
 }
 
 void lru_done(struct lru *l)
@@ -58,9 +40,9 @@ struct lru_node *lru_get(struct lru *l, struct view key)
 {
 	struct lru_node *node = map_get(&l->map, key);
 
-	if (node && node != l->newest) {
-		unlink_node(l, node);
-		link_newest(l, node);
+	if (node) {
+		list_remove(&l->nodes, &node->link);
+		list_push_front(&l->nodes, &node->link);
 	}
 	return node;
 }
@@ -82,8 +64,8 @@ enum err lru_add(struct lru *l, struct lru_node *node, struct view key)
 		node->key = NULL;
 		return err;
 	}
-	link_newest(l, node);
+	list_push_front(&l->nodes, &node->link);
 	if (l->map.n > l->max)
-		lru_remove(l, l->oldest);
+		lru_remove(l, oldest(l));
 	return OK;
 }

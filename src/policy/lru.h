@@ -7,11 +7,11 @@
 #ifndef POLICY_LRU_H
 #define POLICY_LRU_H
 
+#include "base/list.h"
 #include "base/map.h"
 
 struct lru_node {
-	struct lru_node *newer;
-	struct lru_node *older;
+	struct list_node link;
 	char *key; /* owned by the table */
 	size_t key_n;
 };
@@ -20,8 +20,7 @@ typedef void lru_drop_fn(struct lru_node *node);
 
 struct lru {
 	struct map map;
-	struct lru_node *newest;
-	struct lru_node *oldest;
+	struct list nodes; /* the newest first */
 	size_t max;
 	lru_drop_fn *drop;
 };
@@ -34,9 +33,21 @@ void lru_clear(struct lru *l);
 
 /* NULL if absent; what is found becomes the newest.  Borrowed until the table changes. */
 struct lru_node *lru_get(struct lru *l, struct view key);
+
+/* For a walk from the newest to the oldest, which may drop what it has passed; NULL at the end. */
+static inline struct lru_node *lru_newest(const struct lru *l)
+{
+	return LIST_FIRST(&l->nodes, struct lru_node, link);
+}
+
+static inline struct lru_node *lru_older(const struct lru_node *node)
+{
+	return LIST_NEXT(node, struct lru_node, link);
+}
+
 /*
- * Add a node whose key (copied) is absent; a full table drops its oldest.  The node is the table's from
- * then on.  ERR_NOMEM: the caller keeps the node.
+ * Add a zeroed node whose key (copied) is absent; a full table drops its oldest.  The node is the
+ * table's from then on.  ERR_NOMEM: the caller keeps the node.
  */
 MUST_USE enum err lru_add(struct lru *l, struct lru_node *node, struct view key);
 /* Take out and drop. */

@@ -85,8 +85,8 @@ void tickets_forget(struct tickets *t, uint64_t account)
 {
 	struct lru_node *next;
 
-	for (struct lru_node *n = t->table.newest; n; n = next) {
-		next = n->older;
+	for (struct lru_node *n = lru_newest(&t->table); n; n = next) {
+		next = lru_older(n);
 		if (((struct ticket *)n)->account == account)
 			lru_remove(&t->table, n);
 	}

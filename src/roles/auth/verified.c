@@ -84,8 +84,8 @@ void verified_forget(struct verified *v, uint64_t account)
 {
 	struct lru_node *next;
 
-	for (struct lru_node *n = v->table.newest; n; n = next) {
-		next = n->older;
+	for (struct lru_node *n = lru_newest(&v->table); n; n = next) {
+		next = lru_older(n);
 		if (((struct entry *)n)->account == account)
 			lru_remove(&v->table, n);
 	}

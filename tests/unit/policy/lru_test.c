@@ -69,8 +69,7 @@ static void test_remove_from_all_places(void **state)
 		assert_int_equal(lru_count(&l), 3);
 		lru_clear(&l);
 		assert_int_equal(lru_count(&l), 0);
-		assert_null(l.newest);
-		assert_null(l.oldest);
+		assert_null(lru_newest(&l));
 		lru_done(&l);
 	}
 }

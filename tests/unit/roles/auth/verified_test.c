@@ -49,8 +49,8 @@ static void test_no_password_is_kept(void **state)
 	(void)state;
 	verified_init(&v, key);
 	verified_put(&v, 1, VIEW("a secret that is long enough to be seen"), 100);
-	assert_int_equal(v.table.newest->key_n, 32);
-	assert_null(memmem(v.table.newest->key, 32, "secret", 6));
+	assert_int_equal(lru_newest(&v.table)->key_n, 32);
+	assert_null(memmem(lru_newest(&v.table)->key, 32, "secret", 6));
 	verified_done(&v);
 }
 
