@@ -143,7 +143,7 @@ static struct message *find_id(struct request *r)
 		buf_add_str(r->text, "this is no message id: 13 letters and digits are expected");
 		return NULL;
 	}
-	for (struct message *m = r->queue->first; m; m = m->next)
+	for (struct message *m = message_first(&r->queue->messages); m; m = message_next(m))
 		if (m->trace == id && is_here(m))
 			return m;
 	buf_add_str(r->text, "there is no such message in the queue");
@@ -183,7 +183,7 @@ static void list_message(struct request *r, struct message *m, bool all, uint64_
 
 static enum err do_list(struct request *r)
 {
-	struct message *m = r->queue->first;
+	struct message *m = message_first(&r->queue->messages);
 	uint64_t left = ROWS_MAX;
 	uint64_t after;
 
@@ -198,10 +198,10 @@ static enum err do_list(struct request *r)
 	}
 	if (r->after.n) {
 		while (m && m->trace != after)
-			m = m->next;
-		m = m ? m->next : NULL;
+			m = message_next(m);
+		m = m ? message_next(m) : NULL;
 	}
-	for (; m && left; m = m->next)
+	for (; m && left; m = message_next(m))
 		if (is_here(m))
 			list_message(r, m, false, &left);
 	if (m)
@@ -365,8 +365,8 @@ static enum err do_each(struct request *r, message_fn *fn, const char *done)
 		buf_add_str(r->text, "say which: id=, domain= or all=yes");
 		return ERR_SYNTAX;
 	}
-	for (struct message *m = r->queue->first, *next; m; m = next) {
-		next = m->next;
+	for (struct message *m = message_first(&r->queue->messages), *next; m; m = next) {
+		next = message_next(m);
 		if (!is_here(m) || (r->domain.n && !goes_to(r->queue, m, r->domain)))
 			continue;
 		fn(r->queue, m);

@@ -17,21 +17,15 @@ static uint64_t octets(const struct message *m)
 	return m->fd_at + m->entry.body_n;
 }
 
+static struct message *oldest(const struct kept *k)
+{
+	return LIST_FIRST(&k->messages, struct message, kept);
+}
+
 static void unlink_kept(struct queue *q, struct message *m)
 {
-	struct kept *k = &q->kept;
-
-	if (m->kept_prev)
-		m->kept_prev->kept_next = m->kept_next;
-	else
-		k->first = m->kept_next;
-	if (m->kept_next)
-		m->kept_next->kept_prev = m->kept_prev;
-	else
-		k->last = m->kept_prev;
-	m->kept_next = m->kept_prev = NULL;
-	k->n--;
-	k->bytes -= octets(m);
+	list_remove(&q->kept.messages, &m->kept);
+	q->kept.bytes -= octets(m);
 }
 
 void kept_drop(struct queue *q, struct message *m)
@@ -46,17 +40,11 @@ void kept_add(struct queue *q, struct message *m)
 {
 	struct kept *k = &q->kept;
 
-	m->kept_prev = k->last;
-	if (k->last)
-		k->last->kept_next = m;
-	else
-		k->first = m;
-	k->last = m;
-	k->n++;
+	list_push_back(&k->messages, &m->kept);
 	k->bytes += octets(m);
-	while (k->n > KEPT_MAX || k->bytes > KEPT_BYTES_MAX)
-		kept_drop(q, k->first);
-	if (k->first && !loop_timer_is_set(&k->timer))
+	while (k->messages.n > KEPT_MAX || k->bytes > KEPT_BYTES_MAX)
+		kept_drop(q, oldest(k));
+	if (k->messages.n && !loop_timer_is_set(&k->timer))
 		loop_timer_set(&k->timer, KEPT_MS);
 }
 
@@ -77,12 +65,13 @@ int kept_take(struct queue *q, struct message *m)
 static void on_timer(void *ctx)
 {
 	struct queue *q = ctx;
+	struct message *m;
 	int64_t now = clock_mono_ms();
 
-	while (q->kept.first && now - q->kept.first->born_ms >= KEPT_MS)
-		kept_drop(q, q->kept.first);
-	if (q->kept.first)
-		loop_timer_set(&q->kept.timer, KEPT_MS - (now - q->kept.first->born_ms));
+	while ((m = oldest(&q->kept)) && now - m->born_ms >= KEPT_MS)
+		kept_drop(q, m);
+	if (m)
+		loop_timer_set(&q->kept.timer, KEPT_MS - (now - m->born_ms));
 }
 
 void kept_init(struct queue *q)
@@ -92,7 +81,9 @@ void kept_init(struct queue *q)
 
 void kept_done(struct queue *q)
 {
-	while (q->kept.first)
-		kept_drop(q, q->kept.first);
+	struct message *m;
+
+	while ((m = oldest(&q->kept)))
+		kept_drop(q, m);
 	loop_timer_done(&q->kept.timer);
 }

@@ -32,21 +32,17 @@ static struct account *account_get(struct queue *q, uint64_t id)
 	return a;
 }
 
-static void list_push(struct account ***end, struct account *a)
+static void account_push(struct list *l, struct account *a)
 {
 	a->due = true;
-	a->due_next = NULL;
-	**end = a;
-	*end = &a->due_next;
+	list_push_back(l, &a->due_link);
 }
 
-static struct account *list_pop(struct account **first, struct account ***end)
+/* From a list that is not empty. */
+static struct account *account_pop(struct list *l)
 {
-	struct account *a = *first;
+	struct account *a = LIST_ITEM(list_pop(l), struct account, due_link);
 
-	*first = a->due_next;
-	if (!*first)
-		*end = first;
 	a->due = false;
 	return a;
 }
@@ -56,8 +52,8 @@ static void flush_soon(void *ctx)
 	struct queue *q = ctx;
 	struct locals *l = &q->locals;
 
-	while (l->soon)
-		account_flush(q, list_pop(&l->soon, &l->soon_end));
+	while (l->soon.n)
+		account_flush(q, account_pop(&l->soon));
 }
 
 /* All whose time has come. */
@@ -65,19 +61,20 @@ static void flush_due(void *ctx)
 {
 	struct queue *q = ctx;
 	struct locals *l = &q->locals;
+	struct account *a;
 	int64_t now = clock_mono_ms();
 
-	while (l->due && l->due->due_ms <= now)
-		account_flush(q, list_pop(&l->due, &l->due_end));
-	if (l->due)
-		loop_timer_set(&l->timer, l->due->due_ms - now);
+	while ((a = LIST_FIRST(&l->due, struct account, due_link)) && a->due_ms <= now)
+		account_flush(q, account_pop(&l->due));
+	if (a)
+		loop_timer_set(&l->timer, a->due_ms - now);
 }
 
 static void flush_at_once(struct queue *q, struct account *a)
 {
 	if (a->due)
 		return;
-	list_push(&q->locals.soon_end, a);
+	account_push(&q->locals.soon, a);
 	loop_defer_add(&q->locals.flush);
 }
 
@@ -95,12 +92,12 @@ static void wake_soon(struct queue *q, struct account *a)
 	}
 	/* Nobody overtakes: the list stays in order when the wait becomes shorter. */
 	a->due_ms = now + wait;
-	if (l->due && a->due_ms < l->due_last_ms)
+	if (l->due.n && a->due_ms < l->due_last_ms)
 		a->due_ms = l->due_last_ms;
-	if (!l->due)
+	if (!l->due.n)
 		loop_timer_set(&l->timer, wait);
 	l->due_last_ms = a->due_ms;
-	list_push(&l->due_end, a);
+	account_push(&l->due, a);
 }
 
 void local_add(struct queue *q, struct rcpt *r, uint64_t id)
@@ -134,13 +131,13 @@ static size_t body_octets(const struct rcpt *r)
 /* The channel is gone: everything that is not durable there is delivered again, in order. */
 static void account_lost(struct queue *q, struct account *a)
 {
-	struct rcpt_list rest = a->waiting;
+	struct list rest = a->waiting;
 	struct rcpt *r;
 
 	ipc_chan_free(a->chan);
 	a->chan = NULL;
 	a->state = ACCOUNT_NONE;
-	a->waiting = (struct rcpt_list){ 0 };
+	a->waiting = (struct list){ 0 };
 	a->handed_bytes = 0;
 	a->stored_n = a->durable_n = 0;
 	a->checkpointing = false;
@@ -240,7 +237,7 @@ static void account_flush(struct queue *q, struct account *a)
 		return;
 	}
 	while (a->waiting.n && may_hand_over(a)) {
-		struct rcpt *r = a->waiting.first;
+		struct rcpt *r = rcpt_list_first(&a->waiting);
 		enum err err = hand_over(q, a, r);
 
 		if (err == ERR_PEER || err == ERR_LIMIT)
@@ -263,10 +260,10 @@ static void account_flush(struct queue *q, struct account *a)
 
 static struct rcpt *find_handed(const struct account *a, const struct deliver_done *m)
 {
-	struct rcpt *r = a->handed.first;
+	struct rcpt *r = rcpt_list_first(&a->handed);
 
 	while (r && (r->message->entry.sequence != m->sequence || r->index != m->recipient))
-		r = r->next;
+		r = rcpt_list_next(r);
 	return r;
 }
 
@@ -487,7 +484,7 @@ static uint64_t settled_below(const struct queue *q)
 
 	journal_figures(q->journal, &f);
 	below = f.next_sequence;
-	for (const struct message *m = q->first; m; m = m->next)
+	for (const struct message *m = message_first(&q->messages); m; m = message_next(m))
 		if (m->entry.sequence < below)
 			below = m->entry.sequence;
 	return below;
@@ -546,8 +543,6 @@ void local_init(struct queue *q)
 
 	random_bytes(secret, sizeof(secret));
 	map_init(&l->accounts, ACCOUNTS_MAX, secret);
-	l->due_end = &l->due;
-	l->soon_end = &l->soon;
 	loop_defer_init(&l->flush, q->loop, flush_soon, q);
 	loop_timer_init(&l->timer, q->loop, flush_due, q);
 	loop_timer_init(&l->checkpoint, q->loop, look_after, q);

@@ -210,43 +210,6 @@ struct view rcpt_added_mailbox(const struct rcpt *r)
 			: VIEW_EMPTY;
 }
 
-/* ---- lists ---- */
-
-void rcpt_list_push(struct rcpt_list *l, struct rcpt *r)
-{
-	r->next = NULL;
-	r->prev = l->last;
-	if (l->last)
-		l->last->next = r;
-	else
-		l->first = r;
-	l->last = r;
-	l->n++;
-}
-
-void rcpt_list_remove(struct rcpt_list *l, struct rcpt *r)
-{
-	if (r->prev)
-		r->prev->next = r->next;
-	else
-		l->first = r->next;
-	if (r->next)
-		r->next->prev = r->prev;
-	else
-		l->last = r->prev;
-	r->next = r->prev = NULL;
-	l->n--;
-}
-
-struct rcpt *rcpt_list_pop(struct rcpt_list *l)
-{
-	struct rcpt *r = l->first;
-
-	if (r)
-		rcpt_list_remove(l, r);
-	return r;
-}
-
 /* ---- when ---- */
 
 int64_t retry_wait(unsigned attempts, int64_t first_ms, int64_t most_ms)

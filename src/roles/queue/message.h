@@ -8,6 +8,7 @@
 #ifndef ROLES_QUEUE_MESSAGE_H
 #define ROLES_QUEUE_MESSAGE_H
 
+#include "base/list.h"
 #include "ipc/envelope.h"
 #include "ipc/types.h"
 #include "spool/change.h"
@@ -59,7 +60,7 @@ struct added {
 };
 
 struct rcpt {
-	struct rcpt *next, *prev; /* in one rcpt_list */
+	struct list_node link; /* in the list of those that wait for the same */
 	struct message *message;
 	void *owner; /* account, domain, question or job, by stage */
 	struct last_reply *last; /* or NULL */
@@ -75,11 +76,6 @@ struct rcpt {
 	bool warned;
 };
 
-struct rcpt_list {
-	struct rcpt *first, *last;
-	size_t n;
-};
-
 struct rcpt_chunk {
 	struct rcpt_chunk *next;
 	uint32_t n;
@@ -88,12 +84,12 @@ struct rcpt_chunk {
 
 struct message {
 	struct journal_entry entry; /* first: the journal hands it back */
-	struct message *next, *prev; /* all messages */
+	struct list_node link; /* all messages */
 	struct message *report_next;
 	struct rcpt_chunk *more, *more_end;
 	struct queue *queue;
 	void *peer; /* accept: who waits for the answer */
-	struct message *kept_next, *kept_prev; /* those with a descriptor, oldest first */
+	struct list_node kept; /* those with a descriptor, oldest first */
 	int fd; /* sealed memfd that it came in, envelope first, or -1; see kept.c */
 	uint32_t fd_at; /* where the body begins there */
 	uint64_t trace;
@@ -153,9 +149,42 @@ static inline bool rcpt_is_final(const struct rcpt *r)
 	return r->outcome >= RCPT_DELIVERED;
 }
 
-void rcpt_list_push(struct rcpt_list *l, struct rcpt *r);
-void rcpt_list_remove(struct rcpt_list *l, struct rcpt *r);
-struct rcpt *rcpt_list_pop(struct rcpt_list *l);
+/* ---- lists: of recipients, and of all messages; NULL at the end ---- */
+
+static inline void rcpt_list_push(struct list *l, struct rcpt *r)
+{
+	list_push_back(l, &r->link);
+}
+
+static inline void rcpt_list_remove(struct list *l, struct rcpt *r)
+{
+	list_remove(l, &r->link);
+}
+
+static inline struct rcpt *rcpt_list_pop(struct list *l)
+{
+	return LIST_ITEM(list_pop(l), struct rcpt, link);
+}
+
+static inline struct rcpt *rcpt_list_first(const struct list *l)
+{
+	return LIST_FIRST(l, struct rcpt, link);
+}
+
+static inline struct rcpt *rcpt_list_next(const struct rcpt *r)
+{
+	return LIST_NEXT(r, struct rcpt, link);
+}
+
+static inline struct message *message_first(const struct list *l)
+{
+	return LIST_FIRST(l, struct message, link);
+}
+
+static inline struct message *message_next(const struct message *m)
+{
+	return LIST_NEXT(m, struct message, link);
+}
 
 /* ---- when ---- */
 

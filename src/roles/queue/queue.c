@@ -13,14 +13,7 @@ enum { WORK_SOON_MS = 5 };
 void queue_link(struct queue *q, struct message *m)
 {
 	m->queue = q;
-	m->next = NULL;
-	m->prev = q->last;
-	if (q->last)
-		q->last->next = m;
-	else
-		q->first = m;
-	q->last = m;
-	q->count++;
+	list_push_back(&q->messages, &m->link);
 	queue_count_memory(q, m);
 }
 
@@ -29,15 +22,7 @@ void queue_free_message(struct queue *q, struct message *m)
 	if (q->opened.message == m)
 		open_forget(q);
 	kept_drop(q, m);
-	if (m->prev)
-		m->prev->next = m->next;
-	else
-		q->first = m->next;
-	if (m->next)
-		m->next->prev = m->prev;
-	else
-		q->last = m->prev;
-	q->count--;
+	list_remove(&q->messages, &m->link);
 	q->memory -= m->counted;
 	due_remove(&q->due, m);
 	message_free(m);
@@ -193,7 +178,7 @@ void queue_check_full(struct queue *q)
 	if (full)
 		LOG_ERROR("queue.full", "no mail is taken: no room",
 			  LOG_STR("what", q->disk_full ? "disk" : "memory"),
-			  LOG_UINT("messages", q->count), LOG_UINT("memory", q->memory));
+			  LOG_UINT("messages", q->messages.n), LOG_UINT("memory", q->memory));
 	else
 		LOG_NOTICE("queue.room", "mail is taken again");
 	accept_tell_full(q);
@@ -291,8 +276,8 @@ void queue_done(struct queue *q)
 	loop_timer_done(&q->work);
 	loop_timer_done(&q->dispatch);
 	loop_timer_done(&q->disk);
-	while ((m = q->first)) {
-		q->first = m->next;
+	while ((m = message_first(&q->messages))) {
+		list_remove(&q->messages, &m->link);
 		message_free(m);
 	}
 	due_done(&q->due);
@@ -313,7 +298,7 @@ void queue_status(const struct queue *q, struct buf *json)
 		const char *name;
 		uint64_t value;
 	} rows[] = {
-		{ "messages", q->count },
+		{ "messages", q->messages.n },
 		{ "memory", q->memory },
 		{ "full", q->full },
 		{ "stopped", outcome_is_stopped(q) },

@@ -84,7 +84,7 @@ struct account {
 	bool due; /* in locals.due or locals.soon */
 	bool checkpointing;
 	struct ipc_chan *chan;
-	struct rcpt_list waiting, handed, stored;
+	struct list waiting, handed, stored; /* struct rcpt */
 	size_t handed_bytes;
 	uint64_t stored_n; /* answered OK on this channel, all in all */
 	uint64_t durable_n; /* of them durable */
@@ -93,15 +93,15 @@ struct account {
 	uint64_t settled; /* told: no sequence below comes again */
 	int64_t due_ms;
 	int64_t spawn_ms; /* not asked for again before */
-	struct account *due_next;
+	struct list_node due_link;
 };
 
 struct locals {
 	struct ipc_chan *spawn;
 	struct map accounts;
-	struct account *due, **due_end; /* gather, in order of due_ms */
+	struct list due; /* accounts that gather, in order of due_ms */
 	int64_t due_last_ms; /* of the last one in due */
-	struct account *soon, **soon_end; /* flush at the end of the turn */
+	struct list soon; /* accounts to flush at the end of the turn */
 	struct loop_defer flush;
 	struct loop_timer timer;
 	struct loop_timer checkpoint;
@@ -110,7 +110,7 @@ struct locals {
 struct domain {
 	char *name;
 	size_t name_n;
-	struct rcpt_list waiting;
+	struct list waiting; /* struct rcpt */
 	size_t used; /* recipients and jobs that point here */
 	unsigned jobs;
 	bool ready; /* in remotes.ready */
@@ -147,8 +147,7 @@ struct opened {
 
 /* Messages that still have the descriptor that they came in. */
 struct kept {
-	struct message *first, *last;
-	size_t n;
+	struct list messages; /* by kept */
 	uint64_t bytes;
 	struct loop_timer timer;
 };
@@ -169,8 +168,7 @@ struct queue {
 	struct remotes remotes;
 	struct kept kept;
 
-	struct message *first, *last;
-	size_t count;
+	struct list messages;
 	size_t memory;
 	struct due due;
 	struct rate rate;

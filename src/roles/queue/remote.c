@@ -175,7 +175,7 @@ static void job_end(struct queue *q, struct job *job)
  * envelope of the job are those here. */
 static void job_fill(struct queue *q, struct job *job, struct domain *d)
 {
-	struct message *m = d->waiting.first->message;
+	struct message *m = rcpt_list_first(&d->waiting)->message;
 
 	job->domain = d;
 	job->message = m;

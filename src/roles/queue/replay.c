@@ -155,11 +155,11 @@ static void wake(struct queue *q, struct message *m)
 
 void replay_finish(struct queue *q)
 {
-	for (struct message *m = q->first; m; m = m->next)
+	for (struct message *m = message_first(&q->messages); m; m = message_next(m))
 		wake(q, m);
-	if (q->count)
+	if (q->messages.n)
 		LOG_NOTICE("queue.replayed", "found messages in the journal",
-			   LOG_UINT("messages", q->count));
+			   LOG_UINT("messages", q->messages.n));
 	if (due_first(&q->due))
 		loop_timer_set(&q->dispatch, 0);
 }

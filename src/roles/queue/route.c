@@ -7,7 +7,7 @@
 
 struct ask {
 	struct ask *next;
-	struct rcpt_list rcpts;
+	struct list rcpts;
 	uint32_t tag;
 	bool sent;
 	uint16_t address_n;

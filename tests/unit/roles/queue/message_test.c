@@ -107,7 +107,7 @@ static void test_recipients(void **state)
 static void test_lists(void **state)
 {
 	struct message *m = message(5);
-	struct rcpt_list l = { 0 };
+	struct list l = { 0 };
 
 	for (uint32_t i = 0; i < 5; i++)
 		rcpt_list_push(&l, &m->at[i]);

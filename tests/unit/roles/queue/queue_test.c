@@ -7,7 +7,7 @@ static void test_local(void **state)
 
 	world_init(&w);
 	simple(&w, "ann@far.test", "u1@near.test");
-	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.messages.n == 0);
 	assert_string_equal(w.stored[0].sender, "ann@far.test");
 	assert_string_equal(w.stored[0].address, "u1@near.test");
 	assert_string_equal(w.stored[0].mailbox, "");
@@ -15,14 +15,14 @@ static void test_local(void **state)
 	/* The second needs no question. */
 	simple(&w, "ann@far.test", "u1@near.test");
 	simple(&w, "ann@far.test", "u1+box@near.test");
-	SPIN_UNTIL(&w, w.stored_n == 3 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 3 && w.queue.messages.n == 0);
 	assert_int_equal(w.asked, 2);
 	assert_string_equal(w.stored[2].mailbox, "box");
 	assert_string_equal(w.stored[2].address, "u1+box@near.test");
 	assert_int_equal(w.queue.memory, 0);
 	/* Nothing comes back after a restart, and numbers go on. */
 	world_restart(&w);
-	assert_int_equal(w.queue.count, 0);
+	assert_int_equal(w.queue.messages.n, 0);
 	simple(&w, "ann@far.test", "u2@near.test");
 	SPIN_UNTIL(&w, w.stored_n == 4);
 	assert_true(w.stored[3].sequence > w.stored[2].sequence);
@@ -52,7 +52,7 @@ static void test_large(void **state)
 				     .to = { "u1@near.test", "u2@near.test", "b@far.test" },
 				     .body = buf_view(&body),
 				     .by_descriptor = true });
-	SPIN_UNTIL(&w, w.stored_n == 2 && w.sent == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 2 && w.sent == 1 && w.queue.messages.n == 0);
 	assert_true(view_eq(buf_view(&w.stored[0].body), buf_view(&body)));
 	assert_true(view_eq(buf_view(&w.stored[1].body), buf_view(&body)));
 	/* The envelope names the others: no mailbox gets the descriptor that it stands in. */
@@ -65,10 +65,10 @@ static void test_large(void **state)
 				     .to = { "u1@near.test" },
 				     .body = buf_view(&body),
 				     .by_descriptor = true });
-	SPIN_UNTIL(&w, w.stored_n == 3 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 3 && w.queue.messages.n == 0);
 	assert_true(view_eq(buf_view(&w.stored[2].body), buf_view(&body)));
 	assert_true(w.stored[2].body_at > 0);
-	assert_int_equal(w.queue.kept.n + w.queue.kept.bytes, 0);
+	assert_int_equal(w.queue.kept.messages.n + w.queue.kept.bytes, 0);
 	buf_done(&body);
 	world_done_all(&w);
 }
@@ -92,17 +92,17 @@ static void test_kept(void **state)
 		if (i % 64 == 0 || i == KEPT_MAX + 2) /* commits take a while */
 			SPIN_UNTIL(&w, w.answers[tag]);
 	}
-	assert_int_equal(w.queue.kept.n, KEPT_MAX);
+	assert_int_equal(w.queue.kept.messages.n, KEPT_MAX);
 	letter.body = view_of(text, sizeof(text));
 	for (size_t i = 0; i < 4; i++)
 		posted(&w, &letter);
-	assert_int_equal(w.queue.kept.n, 3);
+	assert_int_equal(w.queue.kept.messages.n, 3);
 	assert_true(w.queue.kept.bytes <= KEPT_BYTES_MAX);
 	clock_set_mono_ms(-1);
-	SPIN_UNTIL(&w, w.queue.kept.n == 0);
+	SPIN_UNTIL(&w, w.queue.kept.messages.n == 0);
 	assert_int_equal(w.queue.kept.bytes, 0);
 	w.spawn_fails = false;
-	SPIN_UNTIL(&w, w.stored_n == KEPT_MAX + 7 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == KEPT_MAX + 7 && w.queue.messages.n == 0);
 	for (size_t i = 0; i < w.stored_n; i++)
 		assert_int_equal(w.stored[i].body_at, 0);
 	world_done_all(&w);
@@ -141,7 +141,7 @@ static void test_refused(void **state)
 		SPIN_UNTIL(&w, w.answers[tag]);
 		assert_int_equal(w.answers[tag], cases[i].want + 1);
 	}
-	assert_int_equal(w.queue.count, 0);
+	assert_int_equal(w.queue.messages.n, 0);
 	assert_false(ipc_chan_is_closed(w.smtp));
 	simple(&w, "a@b.test", "u1@near.test");
 	world_done_all(&w);
@@ -155,7 +155,7 @@ static void test_remote(void **state)
 	posted(&w, &(struct letter){
 			   .sender = "u1@near.test",
 			   .to = { "a@far.test", "b@FAR.test", "c@rel.test", "u2@near.test" } });
-	SPIN_UNTIL(&w, w.sent == 3 && w.stored_n == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 3 && w.stored_n == 1 && w.queue.messages.n == 0);
 	assert_int_equal(w.jobs, 2);
 	/* Success is no news. */
 	assert_int_equal(w.queue.figures.bounced, 0);
@@ -172,7 +172,7 @@ static void test_bounce(void **state)
 			   .to = { "a@bad.test", "b@bad.test", "none@near.test", "u2@near.test" },
 			   .orcpt = "rfc822;orig@x.test",
 			   .envid = "ENV1" });
-	SPIN_UNTIL(&w, w.stored_n == 2 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 2 && w.queue.messages.n == 0);
 
 	/* One report for all, from nobody. */
 	const struct stored_message *report =
@@ -208,7 +208,7 @@ static void test_no_bounce(void **state)
 				     .notify = NOTIFY_SUCCESS });
 	/* A report that cannot be delivered is the end. */
 	simple(&w, "someone@bad.test", "none@near.test");
-	SPIN_UNTIL(&w, w.queue.count == 0 && w.jobs == 4);
+	SPIN_UNTIL(&w, w.queue.messages.n == 0 && w.jobs == 4);
 	assert_int_equal(w.stored_n, 0);
 	assert_int_equal(w.queue.figures.failed, 5);
 	world_done_all(&w);
@@ -220,7 +220,7 @@ static void test_loop(void **state)
 
 	world_init(&w);
 	simple(&w, "u1@near.test", "loop@near.test");
-	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.messages.n == 0);
 	assert_true(says(&w.stored[0].body, "Status: 5.4.6\r\n"));
 	world_done_all(&w);
 }
@@ -234,7 +234,7 @@ static void test_success_reports(void **state)
 			   .sender = "u3@near.test",
 			   .to = { "u1@near.test", "a@far.test", "a@rel.test", "team@near.test" },
 			   .notify = NOTIFY_SUCCESS | NOTIFY_FAILURE });
-	SPIN_UNTIL(&w, w.stored_n >= 6 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n >= 6 && w.queue.messages.n == 0);
 
 	struct buf all = BUF_INIT(1 << 20);
 
@@ -258,10 +258,10 @@ static void test_alias(void **state)
 
 	world_init(&w);
 	simple(&w, "ann@far.test", "team@near.test");
-	SPIN_UNTIL(&w, w.stored_n == 2 && w.sent == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 2 && w.sent == 1 && w.queue.messages.n == 0);
 	assert_string_equal(w.stored[0].address, "u1@near.test");
 	simple(&w, "ann@far.test", "fwd@near.test");
-	SPIN_UNTIL(&w, w.sent == 2 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 2 && w.queue.messages.n == 0);
 	world_done_all(&w);
 }
 
@@ -275,7 +275,7 @@ static void test_alias_restart(void **state)
 	simple(&w, "ann@far.test", "team@near.test");
 	SPIN_UNTIL(&w, w.stored_n == 2 && w.sent == 1);
 	world_restart(&w);
-	assert_int_equal(w.queue.count, 1);
+	assert_int_equal(w.queue.messages.n, 1);
 	SPIN_UNTIL(&w, w.stored[0].times == 2 && w.stored[1].times == 2);
 	spin(&w, 50);
 	assert_int_equal(w.sent, 1);
@@ -283,7 +283,7 @@ static void test_alias_restart(void **state)
 	w.undurable = false;
 	say_durable(&w.mailboxes[1]);
 	say_durable(&w.mailboxes[2]);
-	SPIN_UNTIL(&w, w.queue.count == 0);
+	SPIN_UNTIL(&w, w.queue.messages.n == 0);
 	world_done_all(&w);
 }
 
@@ -297,7 +297,7 @@ static void test_retries(void **state)
 	w.config.retry_max = 40;
 	simple(&w, "u1@near.test", "a@slow.test");
 	SPIN_UNTIL(&w, w.jobs >= 3);
-	r = &w.queue.first->at[0];
+	r = &message_first(&w.queue.messages)->at[0];
 	assert_in_range(r->attempts, 2, 3);
 	assert_view(rcpt_reply(r), "451 4.7.1 not now");
 	assert_view(rcpt_status(r), "4.7.1");
@@ -305,7 +305,7 @@ static void test_retries(void **state)
 	SPIN_UNTIL(&w, r->stage == STAGE_TIMED && r->next_ms > clock_mono_ms() + 1000000);
 	world_restart(&w);
 	/* What was known is known. */
-	r = &w.queue.first->at[0];
+	r = &message_first(&w.queue.messages)->at[0];
 	assert_true(r->attempts >= 3);
 	assert_int_equal(r->outcome, RCPT_DEFERRED);
 	assert_true(r->next_ms > clock_mono_ms() + 1000000);
@@ -328,7 +328,7 @@ static void test_warning_and_end(void **state)
 	assert_true(says(&w.stored[0].body, "\r\nAction: delayed\r\n"));
 	assert_true(says(&w.stored[0].body, "\r\nWill-Retry-Until: "));
 	assert_true(says(&w.stored[0].body, "Your message is delayed"));
-	SPIN_UNTIL(&w, w.stored_n == 2 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 2 && w.queue.messages.n == 0);
 	assert_true(says(&w.stored[1].body, "\r\nAction: failed\r\nStatus: 4.4.7\r\n"));
 	assert_true(says(&w.stored[1].body, "451 4.7.1 not now"));
 	world_done_all(&w);
@@ -342,13 +342,14 @@ static void test_local_trouble(void **state)
 	w.config.retry_first = w.config.retry_max = 20;
 	w.deliver_status = DELIVER_QUOTA;
 	simple(&w, "u2@near.test", "u1@near.test");
-	SPIN_UNTIL(&w, w.queue.count == 1 && w.queue.first->at[0].attempts >= 2);
-	assert_view(rcpt_status(&w.queue.first->at[0]), "4.2.2");
+	SPIN_UNTIL(&w, w.queue.messages.n == 1 &&
+			       message_first(&w.queue.messages)->at[0].attempts >= 2);
+	assert_view(rcpt_status(&message_first(&w.queue.messages)->at[0]), "4.2.2");
 	w.deliver_status = DELIVER_OK;
-	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.messages.n == 0);
 	w.deliver_status = DELIVER_FAILED;
 	simple(&w, "z@far.test", "u1@near.test");
-	SPIN_UNTIL(&w, w.queue.count == 0 && w.sent == 1);
+	SPIN_UNTIL(&w, w.queue.messages.n == 0 && w.sent == 1);
 	assert_int_equal(w.queue.figures.bounced, 1);
 	world_done_all(&w);
 }
@@ -363,14 +364,14 @@ static void test_lost_mailbox(void **state)
 	for (int i = 0; i < 5; i++)
 		simple(&w, "a@far.test", "u1@near.test");
 	SPIN_UNTIL(&w, w.stored_n == 5);
-	assert_int_equal(w.queue.count, 5);
+	assert_int_equal(w.queue.messages.n, 5);
 	ipc_chan_free(w.mailboxes[1].chan);
 	w.mailboxes[1].chan = NULL;
 	SPIN_UNTIL(&w, w.stored[4].times == 2);
 	assert_int_equal(w.stored_n, 5);
-	assert_int_equal(w.queue.count, 5);
+	assert_int_equal(w.queue.messages.n, 5);
 	say_durable(&w.mailboxes[1]);
-	SPIN_UNTIL(&w, w.queue.count == 0);
+	SPIN_UNTIL(&w, w.queue.messages.n == 0);
 	world_done_all(&w);
 }
 
@@ -385,7 +386,7 @@ static void test_restart_before_durable(void **state)
 	SPIN_UNTIL(&w, w.stored_n == 5);
 	w.undurable = false;
 	world_restart(&w);
-	SPIN_UNTIL(&w, w.queue.count == 0);
+	SPIN_UNTIL(&w, w.queue.messages.n == 0);
 	assert_int_equal(w.stored_n, 5);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(w.stored[i].times, 2);
@@ -402,7 +403,7 @@ static void test_lost_send(void **state)
 	SPIN_UNTIL(&w, w.jobs == 1);
 	w.silent = false;
 	connect_send(&w);
-	SPIN_UNTIL(&w, w.sent == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 1 && w.queue.messages.n == 0);
 	assert_int_equal(w.queue.figures.duplicates_possible, 1);
 	world_done_all(&w);
 }
@@ -419,7 +420,7 @@ static void test_auth_restarts(void **state)
 	spin(&w, 30);
 	assert_int_equal(w.stored_n, 0);
 	connect_auth(&w);
-	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.messages.n == 0);
 	world_done_all(&w);
 }
 

@@ -27,7 +27,7 @@ static void test_answers_apart(void **state)
 	simple(&w, "u1@near.test", "x@far.test");
 	SPIN_UNTIL(&w, w.sent == 1);
 	answer_one(&w);
-	SPIN_UNTIL(&w, w.sent == 5 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 5 && w.queue.messages.n == 0);
 	assert_int_equal(w.jobs, 3);
 	assert_int_equal(w.queue.remotes.domains.n, 0);
 	world_done_all(&w);
@@ -40,7 +40,7 @@ static void test_known_and_unknown(void **state)
 
 	world_init(&w);
 	simple(&w, "u1@near.test", "known@far.test");
-	SPIN_UNTIL(&w, w.sent == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 1 && w.queue.messages.n == 0);
 	w.jobs = 0;
 	w.auth_waits = true;
 	posted(&w, &(struct letter){ .sender = "u1@near.test",
@@ -49,13 +49,13 @@ static void test_known_and_unknown(void **state)
 	spin(&w, A_WHILE_MS);
 	assert_int_equal(w.jobs, 0);
 	answer_one(&w);
-	SPIN_UNTIL(&w, w.sent == 3 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 3 && w.queue.messages.n == 0);
 	assert_int_equal(w.jobs, 1);
 	posted(&w, &(struct letter){ .sender = "u1@near.test",
 				     .to = { "other@far.test", "known@far.test" } });
 	SPIN_UNTIL(&w, w.question_n == 1);
 	answer_one(&w);
-	SPIN_UNTIL(&w, w.sent == 5 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 5 && w.queue.messages.n == 0);
 	assert_int_equal(w.jobs, 2);
 	world_done_all(&w);
 }
@@ -69,7 +69,7 @@ static void test_alias(void **state)
 	w.config.journal_gather = A_WHILE_MS;
 	posted(&w, &(struct letter){ .sender = "u1@near.test",
 				     .to = { "a@far.test", "fwd@near.test", "team@near.test" } });
-	SPIN_UNTIL(&w, w.sent == 3 && w.stored_n == 2 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 3 && w.stored_n == 2 && w.queue.messages.n == 0);
 	assert_int_equal(w.jobs, 1);
 	world_done_all(&w);
 }
@@ -84,9 +84,10 @@ static void test_retry(void **state)
 	w.config.retry_first = 1000;
 	posted(&w, &(struct letter){ .sender = "u1@near.test",
 				     .to = { "a@slow.test", "b@slow.test", "c@slow.test" } });
-	SPIN_UNTIL(&w, w.queue.first && w.queue.first->at[2].stage == STAGE_TIMED);
+	SPIN_UNTIL(&w, message_first(&w.queue.messages) &&
+			       message_first(&w.queue.messages)->at[2].stage == STAGE_TIMED);
 	assert_int_equal(w.jobs, 1);
-	m = w.queue.first;
+	m = message_first(&w.queue.messages);
 	m->at[0].next_ms += 30;
 	m->at[2].next_ms += 10000;
 	dispatch_schedule(&w.queue, m);
@@ -109,15 +110,15 @@ static void test_waiting_apart(void **state)
 	assert_int_equal(w.end, OK);
 	posted(&w,
 	       &(struct letter){ .sender = "u1@near.test", .to = { "a@far.test", "b@far.test" } });
-	SPIN_UNTIL(&w, w.queue.first->at[1].stage == STAGE_REMOTE);
-	m = w.queue.first;
+	SPIN_UNTIL(&w, message_first(&w.queue.messages)->at[1].stage == STAGE_REMOTE);
+	m = message_first(&w.queue.messages);
 	dispatch_withdraw(&w.queue, &m->at[1]);
 	simple(&w, "u1@near.test", "c@far.test");
-	SPIN_UNTIL(&w, m->next && m->next->at[0].stage == STAGE_REMOTE);
+	SPIN_UNTIL(&w, message_next(m) && message_next(m)->at[0].stage == STAGE_REMOTE);
 	dispatch_message(&w.queue, m);
 	SPIN_UNTIL(&w, m->at[1].stage == STAGE_REMOTE);
 	ask(&w, "queue.start", NULL, VIEW_EMPTY);
-	SPIN_UNTIL(&w, w.sent == 3 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 3 && w.queue.messages.n == 0);
 	assert_int_equal(w.jobs, 2);
 	world_done_all(&w);
 }
@@ -133,7 +134,7 @@ static void test_taken_back(void **state)
 	posted(&w, &two);
 	SPIN_UNTIL(&w, w.question_n == 2);
 	answer_one(&w);
-	SPIN_UNTIL(&w, w.queue.first->at[0].stage == STAGE_ROUTED);
+	SPIN_UNTIL(&w, message_first(&w.queue.messages)->at[0].stage == STAGE_ROUTED);
 	ask_id(&w, "queue.hold", w.last_trace);
 	assert_int_equal(w.end, OK);
 	assert_int_equal(w.queue.remotes.domains.n, 0);
@@ -142,7 +143,7 @@ static void test_taken_back(void **state)
 	assert_int_equal(w.jobs, 0);
 	w.auth_waits = false;
 	ask_id(&w, "queue.release", w.last_trace);
-	SPIN_UNTIL(&w, w.sent == 2 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 2 && w.queue.messages.n == 0);
 	assert_int_equal(w.jobs, 1);
 
 	w.auth_waits = true;
@@ -151,9 +152,9 @@ static void test_taken_back(void **state)
 	posted(&w, &two);
 	SPIN_UNTIL(&w, w.question_n == 2);
 	answer_one(&w);
-	SPIN_UNTIL(&w, w.queue.first->at[0].stage == STAGE_ROUTED);
+	SPIN_UNTIL(&w, message_first(&w.queue.messages)->at[0].stage == STAGE_ROUTED);
 	ask_id(&w, "queue.delete", w.last_trace);
-	SPIN_UNTIL(&w, w.queue.count == 0);
+	SPIN_UNTIL(&w, w.queue.messages.n == 0);
 	assert_int_equal(w.jobs, 1);
 	assert_int_equal(w.queue.remotes.domains.n, 0);
 	answer_one(&w);
@@ -175,7 +176,7 @@ static void test_auth_restarts(void **state)
 	assert_int_equal(w.jobs, 0);
 	w.auth_waits = false;
 	connect_auth(&w);
-	SPIN_UNTIL(&w, w.sent == 2 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 2 && w.queue.messages.n == 0);
 	assert_int_equal(w.jobs, 1);
 	world_done_all(&w);
 }

@@ -10,7 +10,7 @@ static void test_hold(void **state)
 	w.config.retry_first = w.config.retry_max = 20;
 	simple(&w, "u1@near.test", "a@slow.test");
 	id = w.last_trace;
-	SPIN_UNTIL(&w, w.queue.first->at[0].attempts >= 1);
+	SPIN_UNTIL(&w, message_first(&w.queue.messages)->at[0].attempts >= 1);
 	ask_id(&w, "queue.hold", id);
 	assert_int_equal(w.end, OK);
 	spin(&w, 30);
@@ -64,7 +64,7 @@ static void test_admin(void **state)
 	ask_id(&w, "queue.delete", first);
 	assert_int_equal(w.end, ERR_NOTFOUND);
 	ask_id(&w, "queue.bounce", second);
-	SPIN_UNTIL(&w, w.queue.count == 0 && w.stored_n == 2);
+	SPIN_UNTIL(&w, w.queue.messages.n == 0 && w.stored_n == 2);
 	assert_true(says(&w.stored[1].body, "returned by the administrator"));
 	ask(&w, "queue.status", NULL, VIEW_EMPTY);
 	assert_true(says(&w.rows, "{\"messages\":0,"));
@@ -96,7 +96,7 @@ static void test_stop(void **state)
 	spin(&w, 50);
 	assert_int_equal(w.jobs, 0);
 	ask(&w, "queue.start", NULL, VIEW_EMPTY);
-	SPIN_UNTIL(&w, w.sent == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.sent == 1 && w.queue.messages.n == 0);
 	world_done_all(&w);
 }
 
@@ -172,11 +172,11 @@ static void test_failed_write(void **state)
 	calls_set(NULL);
 	/* A change of our own that meets the fault is kept. */
 	simple(&w, "a@far.test", "u1@near.test");
-	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.count == 1);
+	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.messages.n == 1);
 	spin(&w, 50);
 	world_restart(&w);
-	assert_int_equal(w.queue.count, 1);
-	assert_int_equal(w.queue.first->at[0].attempts, 1);
+	assert_int_equal(w.queue.messages.n, 1);
+	assert_int_equal(message_first(&w.queue.messages)->at[0].attempts, 1);
 	world_done_all(&w);
 }
 
@@ -196,7 +196,7 @@ static void test_many(void **state)
 		}
 		SPIN_UNTIL(&w, w.answers[last]);
 	}
-	SPIN_UNTIL(&w, w.stored_n == 2000 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 2000 && w.queue.messages.n == 0);
 	for (size_t i = 0; i < w.stored_n; i++)
 		assert_int_equal(w.stored[i].times, 1);
 	world_done_all(&w);
@@ -213,9 +213,9 @@ static void test_mailbox_lies(void **state)
 	SPIN_UNTIL(&w, w.spawned == 1);
 	spin(&w, SPAWN_RETRY_MS / 4);
 	assert_int_equal(w.spawned, 1);
-	assert_int_equal(w.queue.count, 1);
+	assert_int_equal(w.queue.messages.n, 1);
 	w.mailboxes_lie = false;
-	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.count == 0);
+	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.messages.n == 0);
 	assert_int_equal(w.spawned, 2);
 	world_done_all(&w);
 }
@@ -229,7 +229,7 @@ static void test_spawn_fails(void **state)
 	simple(&w, "a@far.test", "u1@near.test");
 	spin(&w, 100);
 	assert_int_equal(w.stored_n, 0);
-	assert_int_equal(w.queue.count, 1);
+	assert_int_equal(w.queue.messages.n, 1);
 	w.spawn_fails = false;
 	for (int i = 0; i < 2000 && !w.stored_n; i++)
 		spin(&w, 5);
