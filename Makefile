@@ -5,6 +5,7 @@
 #   make test     everything that can fail: the last line is "N passed, N failed"
 #   make docs     the documents that are made from the source
 #   make timing   does the time of a refused log-in tell whether the account exists? TRIES=10000
+#   make coverage what the unit tests reach, and whether it is enough; JSON=FILE for programs
 #   make fuzz     each fuzz target for FUZZ_SECONDS
 
 MESON ?= meson
@@ -13,7 +14,7 @@ FUZZ_SECONDS ?= 600
 # A part of a test's name, or a glob.
 ONLY ?=
 
-.PHONY: build deps deps-run deps-test docs run test test-build check fuzz bench timing crash format install clean
+.PHONY: build deps deps-run deps-test docs run test test-build check coverage fuzz bench timing crash format install clean
 
 build: deps build/build.ninja
 	$(NINJA) -C build
@@ -40,6 +41,12 @@ build-fuzz/build.ninja:
 	CC=clang $(MESON) setup build-fuzz -Dtests=false -Dfuzz=true \
 		-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
 
+# Without the optimiser, so that counts are those of the lines that were written; it is also what some
+# warnings need.
+build-coverage/build.ninja:
+	CC=gcc $(MESON) setup build-coverage --buildtype=debug -Db_coverage=true \
+		-Dc_args='-U_FORTIFY_SOURCE -Wno-maybe-uninitialized'
+
 run: build deps-run
 	@tools/demo
 
@@ -52,6 +59,11 @@ test: test-build
 
 check: build
 	tests/run --build build --kind check
+
+# Apart from `make test` for its time: five minutes.
+coverage: deps-test build-coverage/build.ninja
+	$(NINJA) -C build-coverage all meson-test-prereq
+	tools/coverage --build build-coverage $(if $(JSON),--json '$(JSON)')
 
 fuzz: deps build-fuzz/build.ninja
 	tools/fuzz build-fuzz $(FUZZ_SECONDS) $(ONLY)
@@ -78,4 +90,4 @@ install: build
 	$(MESON) install -C build --no-rebuild
 
 clean:
-	rm -rf build build-asan build-fuzz
+	rm -rf build build-asan build-coverage build-fuzz
