@@ -9,14 +9,11 @@
 #include "base/date.h"
 #include "base/num.h"
 
-struct mail_param {
+/* A parameter of MAIL, or of RCPT. */
+struct param {
 	const char *name;
-	bool (*parse)(struct view value, struct smtp_mail_args *args);
-};
-
-struct rcpt_param {
-	const char *name;
-	bool (*parse)(struct view value, struct smtp_rcpt_args *args);
+	bool (*mail)(struct view value, struct smtp_mail_args *args);
+	bool (*rcpt)(struct view value, struct smtp_rcpt_args *args);
 };
 
 /* size-value = 1*20DIGIT   RFC 1870#4; more than 64 bits are more than anybody takes */
@@ -246,23 +243,23 @@ static bool parse_orcpt(struct view value, struct smtp_rcpt_args *args)
 	return view_eq_nocase(type, VIEW("utf-8")) || xtext_ok(address, SMTP_ORCPT_MAX);
 }
 
-static const struct mail_param mail_params[] = {
-	{ "SIZE", parse_size },
-	{ "BODY", parse_body },
-	{ "SMTPUTF8", parse_smtputf8 },
-	{ "RET", parse_ret },
-	{ "ENVID", parse_envid },
-	{ "AUTH", parse_auth_param },
-	{ "REQUIRETLS", parse_requiretls },
-	{ "HOLDFOR", parse_holdfor },
-	{ "HOLDUNTIL", parse_holduntil },
-	{ "BY", parse_by },
-	{ "MT-PRIORITY", parse_priority },
+static const struct param mail_params[] = {
+	{ "SIZE", .mail = parse_size },
+	{ "BODY", .mail = parse_body },
+	{ "SMTPUTF8", .mail = parse_smtputf8 },
+	{ "RET", .mail = parse_ret },
+	{ "ENVID", .mail = parse_envid },
+	{ "AUTH", .mail = parse_auth_param },
+	{ "REQUIRETLS", .mail = parse_requiretls },
+	{ "HOLDFOR", .mail = parse_holdfor },
+	{ "HOLDUNTIL", .mail = parse_holduntil },
+	{ "BY", .mail = parse_by },
+	{ "MT-PRIORITY", .mail = parse_priority },
 };
 
-static const struct rcpt_param rcpt_params[] = {
-	{ "NOTIFY", parse_notify },
-	{ "ORCPT", parse_orcpt },
+static const struct param rcpt_params[] = {
+	{ "NOTIFY", .rcpt = parse_notify },
+	{ "ORCPT", .rcpt = parse_orcpt },
 };
 
 /* esmtp-keyword, octets after the first too */
@@ -289,7 +286,9 @@ static void take_param(struct cursor *c, struct view *ret_keyword, struct view *
 		*ret_value = cursor_span(c, is_value_octet, SMTP_ORCPT_MAX);
 }
 
-enum smtp_fault smtp_mail_params_parse(struct view text, struct smtp_mail_args *args)
+/* Into the arguments of the command that the rows are of; those of the other are NULL. */
+static enum smtp_fault params_parse(struct view text, const struct param *rows, size_t rows_n,
+				    struct smtp_mail_args *mail, struct smtp_rcpt_args *rcpt)
 {
 	struct cursor c = cursor_init(text);
 	unsigned seen = 0;
@@ -301,38 +300,25 @@ enum smtp_fault smtp_mail_params_parse(struct view text, struct smtp_mail_args *
 		take_param(&c, &keyword, &value);
 		if (c.err)
 			return SMTP_FAULT_SYNTAX;
-		while (i < ARRAY_LEN(mail_params) &&
-		       !view_eq_nocase(keyword, view_str(mail_params[i].name)))
+		while (i < rows_n && !view_eq_nocase(keyword, view_str(rows[i].name)))
 			i++;
-		if (i == ARRAY_LEN(mail_params))
+		if (i == rows_n)
 			return SMTP_FAULT_UNKNOWN_PARAM;
-		if ((seen & 1U << i) || !mail_params[i].parse(value, args))
+		if (seen & 1U << i)
+			return SMTP_FAULT_PARAMETER;
+		if (!(mail ? rows[i].mail(value, mail) : rows[i].rcpt(value, rcpt)))
 			return SMTP_FAULT_PARAMETER;
 		seen |= 1U << i;
 	}
 	return SMTP_FAULT_NONE;
 }
 
+enum smtp_fault smtp_mail_params_parse(struct view text, struct smtp_mail_args *args)
+{
+	return params_parse(text, mail_params, ARRAY_LEN(mail_params), args, NULL);
+}
+
 enum smtp_fault smtp_rcpt_params_parse(struct view text, struct smtp_rcpt_args *args)
 {
-	struct cursor c = cursor_init(text);
-	unsigned seen = 0;
-
-	while (!cursor_at_end(&c)) {
-		struct view keyword, value;
-		size_t i = 0;
-
-		take_param(&c, &keyword, &value);
-		if (c.err)
-			return SMTP_FAULT_SYNTAX;
-		while (i < ARRAY_LEN(rcpt_params) &&
-		       !view_eq_nocase(keyword, view_str(rcpt_params[i].name)))
-			i++;
-		if (i == ARRAY_LEN(rcpt_params))
-			return SMTP_FAULT_UNKNOWN_PARAM;
-		if ((seen & 1U << i) || !rcpt_params[i].parse(value, args))
-			return SMTP_FAULT_PARAMETER;
-		seen |= 1U << i;
-	}
-	return SMTP_FAULT_NONE;
+	return params_parse(text, rcpt_params, ARRAY_LEN(rcpt_params), NULL, args);
 }
