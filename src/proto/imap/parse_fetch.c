@@ -12,26 +12,10 @@ struct item_list {
 
 static void item_add(struct imap_parser *p, struct item_list *list, struct imap_fetch_item item)
 {
-	if (p->c.err)
-		return;
-	if (list->n >= IMAP_FETCH_ITEMS_MAX) {
+	if (list->n >= IMAP_FETCH_ITEMS_MAX)
 		imap_parser_fail(p, ERR_LIMIT, "[LIMIT] Too many items");
-		return;
-	}
-	if (list->n == list->cap) {
-		size_t cap = list->cap ? 2 * list->cap : 8;
-		struct imap_fetch_item *at = ARENA_ARRAY(p->a, struct imap_fetch_item, cap);
-
-		if (!at) {
-			cursor_fail(&p->c, ERR_NOMEM);
-			return;
-		}
-		if (list->n)
-			memcpy(at, list->at, list->n * sizeof(*at));
-		list->at = at;
-		list->cap = cap;
-	}
-	list->at[list->n++] = item;
+	if (imap_list_grow(p, (void **)&list->at, list->n, &list->cap, sizeof(item)))
+		list->at[list->n++] = item;
 }
 
 static void item_add_kind(struct imap_parser *p, struct item_list *list, enum imap_fetch_kind kind)

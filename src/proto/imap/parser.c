@@ -305,27 +305,32 @@ void imap_date_time(struct imap_parser *p, int64_t *ret_seconds, int *ret_zone)
 	*ret_zone = d.zone;
 }
 
+bool imap_list_grow(struct imap_parser *p, void **at, size_t n, size_t *cap, size_t item_size)
+{
+	size_t grown = *cap ? 2 * *cap : 8;
+	void *moved;
+
+	if (p->c.err)
+		return false;
+	if (n < *cap)
+		return true;
+	moved = arena_alloc_array(p->a, grown, item_size);
+	if (!moved) {
+		cursor_fail(&p->c, ERR_NOMEM);
+		return false;
+	}
+	if (n)
+		memcpy(moved, *at, n * item_size);
+	*at = moved;
+	*cap = grown;
+	return true;
+}
+
 void imap_view_list_add(struct imap_parser *p, struct imap_view_list *list, struct view v,
 			size_t max, const char *problem)
 {
-	if (p->c.err)
-		return;
-	if (list->n >= max) {
+	if (list->n >= max)
 		imap_parser_fail(p, ERR_LIMIT, problem);
-		return;
-	}
-	if (list->n == list->cap) {
-		size_t cap = list->cap ? 2 * list->cap : 8;
-		struct view *at = ARENA_ARRAY(p->a, struct view, cap);
-
-		if (!at) {
-			cursor_fail(&p->c, ERR_NOMEM);
-			return;
-		}
-		if (list->n)
-			memcpy(at, list->at, list->n * sizeof(*at));
-		list->at = at;
-		list->cap = cap;
-	}
-	list->at[list->n++] = v;
+	if (imap_list_grow(p, (void **)&list->at, list->n, &list->cap, sizeof(v)))
+		list->at[list->n++] = v;
 }

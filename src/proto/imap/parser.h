@@ -56,6 +56,10 @@ int64_t imap_date(struct imap_parser *p);
 /* quoted date-time */
 void imap_date_time(struct imap_parser *p, int64_t *ret_seconds, int *ret_zone);
 
+/* Room in the arena for one more item behind the n of a list, which may move.  false, and the parser has
+ * failed, without memory; also when it had failed before. */
+bool imap_list_grow(struct imap_parser *p, void **at, size_t n, size_t *cap, size_t item_size);
+
 /* A growing list of views in the arena. */
 struct imap_view_list {
 	struct view *at;
