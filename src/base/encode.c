@@ -33,8 +33,12 @@ void base64_encode(struct buf *out, struct view bytes)
 	}
 }
 
-/* 0..63, or -1. */
-static int base64_value(uint8_t c)
+char base64_digit(uint32_t value)
+{
+	return base64_digits[value & 63];
+}
+
+int base64_value(uint8_t c)
 {
 	if (ascii_is_upper(c))
 		return c - 'A';

@@ -11,6 +11,11 @@ void base64_encode(struct buf *out, struct view bytes);
 /* RFC 4648#4, strict: no line ends, correct padding.  ERR_SYNTAX; out may hold a part then. */
 MUST_USE enum err base64_decode(struct buf *out, struct view text);
 
+/* One digit of the alphabet of RFC 4648#4, for what packs bits in its own way: value is below 64. */
+char base64_digit(uint32_t value);
+/* 0..63, or -1 if c is no digit. */
+int base64_value(uint8_t c);
+
 void hex_encode(struct buf *out, struct view bytes);
 MUST_USE enum err hex_decode(struct buf *out, struct view text);
 

@@ -6,27 +6,22 @@
 #include <utf8proc.h>
 
 #include "base/ascii.h"
+#include "base/encode.h"
 #include "proto/mime/utf8.h"
 
 enum {
 	NAME_POINTS_MAX = 4 * IMAP_NAME_MAX, /* code points after decomposition */
 };
 
-static const char base64_digits[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
-
-/* Modified base64 has ',' for '/'; -1 for anything else. */
-static int base64_value(uint8_t c)
+/* Modified base64 has ',' for '/'.   RFC 3501#5.1.3 */
+static int digit_value(uint8_t c)
 {
-	if (ascii_is_upper(c))
-		return c - 'A';
-	if (ascii_is_lower(c))
-		return c - 'a' + 26;
-	if (ascii_is_digit(c))
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == ',' ? 63 : -1;
+	return c == ',' ? 63 : c == '/' ? -1 : base64_value(c);
+}
+
+static char digit_of(uint32_t value)
+{
+	return value == 63 ? ',' : base64_digit(value);
 }
 
 /* UTF-16 that comes out of one shifted run. */
@@ -63,7 +58,7 @@ static enum err run_decode(struct buf *out, struct view digits)
 	unsigned have = 0;
 
 	for (size_t i = 0; i < digits.n; i++) {
-		int value = base64_value(view_at(digits, i));
+		int value = digit_value(view_at(digits, i));
 
 		if (value < 0)
 			return ERR_SYNTAX;
@@ -124,7 +119,7 @@ static void base64_add16(struct base64_out *b, uint32_t unit)
 	b->have += 16;
 	while (b->have >= 6) {
 		b->have -= 6;
-		buf_add_char(b->out, base64_digits[b->bits >> b->have & 63]);
+		buf_add_char(b->out, digit_of(b->bits >> b->have & 63));
 	}
 	b->bits &= (1U << b->have) - 1;
 }
@@ -140,7 +135,7 @@ void imap_utf7_encode(struct buf *out, struct view name)
 		i += mime_utf8_next(name, i, &point, &valid);
 		if (point < 0x80 && ascii_is_print((uint8_t)point)) {
 			if (shifted && b.have)
-				buf_add_char(out, base64_digits[b.bits << (6 - b.have) & 63]);
+				buf_add_char(out, digit_of(b.bits << (6 - b.have) & 63));
 			if (shifted)
 				buf_add_char(out, '-');
 			shifted = false;
@@ -162,7 +157,7 @@ void imap_utf7_encode(struct buf *out, struct view name)
 		}
 	}
 	if (shifted && b.have)
-		buf_add_char(out, base64_digits[b.bits << (6 - b.have) & 63]);
+		buf_add_char(out, digit_of(b.bits << (6 - b.have) & 63));
 	if (shifted)
 		buf_add_char(out, '-');
 }

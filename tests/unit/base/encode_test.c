@@ -80,6 +80,21 @@ static void base64_is_strict(void **state)
 	refuse(base64_decode, VIEW("Zm9="));
 }
 
+static void base64_digit_by_digit(void **state)
+{
+	unsigned digits = 0;
+
+	for (uint32_t value = 0; value < 64; value++)
+		assert_int_equal(base64_value((uint8_t)base64_digit(value)), value);
+	for (int c = 0; c < 256; c++)
+		digits += base64_value((uint8_t)c) >= 0;
+	assert_int_equal(digits, 64);
+	assert_int_equal(base64_digit(62), '+');
+	assert_int_equal(base64_digit(63), '/');
+	assert_int_equal(base64_value('='), -1);
+	assert_int_equal(base64_value(','), -1);
+}
+
 static void hexadecimal(void **state)
 {
 	struct buf CLEANUP(buf_done) b = BUF_INIT(1);
@@ -156,13 +171,10 @@ static void xtext(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(base64_of_the_standard),
-		cmocka_unit_test(base64_is_strict),
-		cmocka_unit_test(hexadecimal),
-		cmocka_unit_test(decoders_respect_the_maximum),
-		cmocka_unit_test(identifiers),
-		cmocka_unit_test(identifiers_are_strict),
-		cmocka_unit_test(xtext),
+		cmocka_unit_test(base64_of_the_standard),	cmocka_unit_test(base64_is_strict),
+		cmocka_unit_test(base64_digit_by_digit),	cmocka_unit_test(hexadecimal),
+		cmocka_unit_test(decoders_respect_the_maximum), cmocka_unit_test(identifiers),
+		cmocka_unit_test(identifiers_are_strict),	cmocka_unit_test(xtext),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
