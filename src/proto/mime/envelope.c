@@ -36,25 +36,6 @@ struct envelope_reader {
 	bool present[FIELDS];
 };
 
-/* value without folding; p != NULL. */
-static enum err keep_text(struct arena *a, struct view value, struct view *ret)
-{
-	struct view text = view_trim(value);
-
-	if (!mime_is_folded(text)) {
-		*ret = text.n ? text : VIEW("");
-		return OK;
-	}
-
-	struct buf CLEANUP(buf_done) unfolded = BUF_INIT(text.n);
-
-	mime_unfold(&unfolded, text);
-	if (buf_err(&unfolded))
-		return ERR_NOMEM;
-	*ret = arena_copy(a, buf_view(&unfolded));
-	return ret->p ? OK : ERR_NOMEM;
-}
-
 static enum err read_field(struct envelope_reader *r, const struct mime_field *field)
 {
 	struct mime_envelope *e = &r->envelope;
@@ -77,7 +58,7 @@ static enum err read_field(struct envelope_reader *r, const struct mime_field *f
 	}
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (view_eq_nocase(field->name, texts[i].name) && !texts[i].to->p)
-			return keep_text(r->a, field->value, texts[i].to);
+			return mime_unfolded(r->a, field->value, texts[i].to);
 	return OK;
 }
 

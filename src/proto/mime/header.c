@@ -244,3 +244,21 @@ void mime_unfold(struct buf *out, struct view value)
 		rest = view_from(rest, lf + 1);
 	}
 }
+
+enum err mime_unfolded(struct arena *a, struct view value, struct view *ret)
+{
+	struct view text = view_trim(value);
+
+	if (!mime_is_folded(text)) {
+		*ret = text.n ? text : VIEW("");
+		return OK;
+	}
+
+	struct buf CLEANUP(buf_done) unfolded = BUF_INIT(text.n);
+
+	mime_unfold(&unfolded, text);
+	if (buf_err(&unfolded))
+		return ERR_NOMEM;
+	*ret = arena_copy(a, buf_view(&unfolded));
+	return ret->p ? OK : ERR_NOMEM;
+}

@@ -8,6 +8,7 @@
 #ifndef PROTO_MIME_HEADER_H
 #define PROTO_MIME_HEADER_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 
 enum {
@@ -96,5 +97,8 @@ size_t mime_header_count(struct view text, struct view name);
 void mime_unfold(struct buf *out, struct view value);
 /* Does value contain a line end at all? */
 bool mime_is_folded(struct view value);
+/* The same as a view with p != NULL: a part of value where that is not folded, else a copy that lives
+ * in a.  ERR_NOMEM. */
+MUST_USE enum err mime_unfolded(struct arena *a, struct view value, struct view *ret);
 
 #endif

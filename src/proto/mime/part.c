@@ -50,25 +50,6 @@ static void set_default_type(struct mime_part *p)
 	}
 }
 
-/* value with its folding removed; p != NULL. */
-static enum err keep_text(struct part_reader *r, struct view value, struct view *ret)
-{
-	struct view text = view_trim(value);
-
-	if (!mime_is_folded(text)) {
-		*ret = text.n ? text : VIEW("");
-		return OK;
-	}
-
-	struct buf CLEANUP(buf_done) unfolded = BUF_INIT(text.n);
-
-	mime_unfold(&unfolded, text);
-	if (buf_err(&unfolded))
-		return ERR_NOMEM;
-	*ret = arena_copy(r->a, buf_view(&unfolded));
-	return ret->p ? OK : ERR_NOMEM;
-}
-
 /* The row of each field says which of these views it fills. */
 static enum err read_text(struct part_reader *r, struct view value, struct view *to)
 {
@@ -76,7 +57,7 @@ static enum err read_text(struct part_reader *r, struct view value, struct view 
 		r->part->flags |= MIME_PART_DUPLICATE;
 		return OK;
 	}
-	return keep_text(r, value, to);
+	return mime_unfolded(r->a, value, to);
 }
 
 static void note_value(struct part_reader *r, const struct mime_value *value)
