@@ -14,16 +14,11 @@ struct watch {
 
 enum { DOUBLINGS_MAX = 16 }; /* one minute doubled so often is more than seven days */
 
-static void drop_node(struct lru_node *node)
-{
-	free(node); /* the first member of its structure */
-}
-
 void ban_table_init(struct ban_table *t, const uint8_t secret[16])
 {
-	lru_init(&t->watched, BAN_NETWORKS_MAX, secret, drop_node);
-	lru_init(&t->banned, BAN_NETWORKS_MAX, secret, drop_node);
-	lru_init(&t->ranges, BAN_RANGES_MAX, secret, drop_node);
+	lru_init(&t->watched, BAN_NETWORKS_MAX, secret);
+	lru_init(&t->banned, BAN_NETWORKS_MAX, secret);
+	lru_init(&t->ranges, BAN_RANGES_MAX, secret);
 }
 
 void ban_table_done(struct ban_table *t)

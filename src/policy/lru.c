@@ -3,9 +3,9 @@
  */
 #include "policy/lru.h"
 
-void lru_init(struct lru *l, size_t max, const uint8_t secret[16], lru_drop_fn *drop)
+void lru_init(struct lru *l, size_t max, const uint8_t secret[16])
 {
-	*l = (struct lru){ .max = max, .drop = drop };
+	*l = (struct lru){ .max = max };
 	/* One more: a new node is in before the oldest leaves. */
 	map_init(&l->map, max + 1, secret);
 }
@@ -20,8 +20,7 @@ void lru_remove(struct lru *l, struct lru_node *node)
 	list_remove(&l->nodes, &node->link);
 	(void)map_remove(&l->map, lru_key(node));
 	free(node->key);
-	node->key = NULL;
-	l->drop(node);
+	free(node);
 }
 
 void lru_clear(struct lru *l)

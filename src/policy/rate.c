@@ -11,14 +11,9 @@ struct cell {
 	int64_t due_us;
 };
 
-static void drop_cell(struct lru_node *node)
-{
-	free(node); /* the first member of its structure */
-}
-
 void rate_init(struct rate *r, size_t max, const uint8_t secret[16])
 {
-	lru_init(&r->keys, size_min(max, RATE_KEYS_MAX), secret, drop_cell);
+	lru_init(&r->keys, size_min(max, RATE_KEYS_MAX), secret);
 }
 
 void rate_done(struct rate *r)

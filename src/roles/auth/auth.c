@@ -9,11 +9,6 @@
 #include "sys/file.h"
 #include "sys/log.h"
 
-static void drop_route(struct lru_node *node)
-{
-	free(node); /* the first member of its structure, route.c */
-}
-
 /* Every table has a key of its own. */
 static void init_tables(struct auth *a)
 {
@@ -28,7 +23,7 @@ static void init_tables(struct auth *a)
 	random_bytes(key, sizeof(key));
 	verified_init(&a->verified, key);
 	random_bytes(key, sizeof(key));
-	lru_init(&a->routes, AUTH_ROUTES_MAX, key, drop_route);
+	lru_init(&a->routes, AUTH_ROUTES_MAX, key);
 	random_bytes(key, sizeof(key));
 	ban_table_init(&a->bans, key);
 	sodium_memzero(key, sizeof(key));

@@ -12,15 +12,10 @@ struct ticket {
 	int64_t until_ms;
 };
 
-static void drop_ticket(struct lru_node *node)
-{
-	free(node); /* the first member of its structure */
-}
-
 void tickets_init(struct tickets *t, const uint8_t key[32])
 {
 	memcpy(t->key, key, sizeof(t->key));
-	lru_init(&t->table, TICKETS_MAX, key, drop_ticket);
+	lru_init(&t->table, TICKETS_MAX, key);
 }
 
 void tickets_done(struct tickets *t)

@@ -13,15 +13,10 @@ struct entry {
 	int64_t until_ms;
 };
 
-static void drop_entry(struct lru_node *node)
-{
-	free(node); /* the first member of its structure */
-}
-
 void verified_init(struct verified *v, const uint8_t key[32])
 {
 	memcpy(v->key, key, sizeof(v->key));
-	lru_init(&v->table, VERIFIED_MAX, key, drop_entry);
+	lru_init(&v->table, VERIFIED_MAX, key);
 }
 
 void verified_done(struct verified *v)

@@ -9,15 +9,10 @@ struct known {
 	int64_t served_ms;
 };
 
-static void known_drop(struct lru_node *node)
-{
-	free(node); /* the first member of its structure */
-}
-
 void clients_init(struct clients *c, const uint8_t secret[16])
 {
 	map_init(&c->map, CLIENTS_MAX, secret);
-	lru_init(&c->known, CLIENTS_KNOWN_MAX, secret, known_drop);
+	lru_init(&c->known, CLIENTS_KNOWN_MAX, secret);
 }
 
 void clients_done(struct clients *c)
