@@ -58,6 +58,18 @@ enum err pack_dead_add(struct store *s, uint32_t pack, uint64_t octets)
 	return index_run(&s->index, q);
 }
 
+enum err blob_delete(struct store *s, uint64_t id, uint32_t pack, uint64_t stored)
+{
+	sqlite3_stmt *q = index_sql(&s->index, SQL_BLOB_DELETE);
+	enum err err;
+
+	if (!q)
+		return index_error(&s->index);
+	bind_u64(q, 1, id);
+	err = index_run(&s->index, q);
+	return err ? err : pack_dead_add(s, pack, stored);
+}
+
 /* Change the number of references; without any the blob goes and its octets are dead.  ERR_NOTFOUND when
  * damage has swallowed it. */
 static enum err blob_refer(struct store *s, uint64_t id, int by)
@@ -81,23 +93,18 @@ static enum err blob_refer(struct store *s, uint64_t id, int by)
 	err = index_run(&s->index, q);
 	if (err || refs > 0 || by > 0)
 		return err;
-	q = index_sql(&s->index, SQL_BLOB_DELETE);
-	if (!q)
-		return index_error(&s->index);
-	bind_u64(q, 1, id);
-	err = index_run(&s->index, q);
-	return err ? err : pack_dead_add(s, pack, stored);
+	return blob_delete(s, id, pack, stored);
 }
 
-static enum err message_take_back(struct store *s, const struct event *e)
+static enum err messages_delete(struct store *s, uint64_t mailbox, uint32_t uid, uint32_t uid_last)
 {
 	sqlite3_stmt *q = index_sql(&s->index, SQL_MESSAGE_DELETE);
 
 	if (!q)
 		return index_error(&s->index);
-	bind_u64(q, 1, e->mailbox);
-	bind_u64(q, 2, e->uid);
-	bind_u64(q, 3, e->uid);
+	bind_u64(q, 1, mailbox);
+	bind_u64(q, 2, uid);
+	bind_u64(q, 3, uid_last);
 	return index_run(&s->index, q);
 }
 
@@ -131,7 +138,7 @@ static enum err apply_add(struct store *s, const struct event *e, uint64_t own_s
 		err = blob_refer(s, e->blob, 1);
 		/* The power cut took the message and left its copy: the journal brings it again. */
 		if (err == ERR_NOTFOUND && !s->rebuilding)
-			return message_take_back(s, e);
+			return messages_delete(s, e->mailbox, e->uid, e->uid);
 		if (err && err != ERR_NOTFOUND)
 			return err;
 	} else {
@@ -193,13 +200,7 @@ static enum err messages_drop(struct store *s, struct mailbox *m, const struct e
 			break;
 	}
 	sqlite3_reset(q);
-	if (err != ERR_EOF)
-		return err;
-	q = index_sql(&s->index, SQL_MESSAGE_DELETE);
-	if (!q)
-		return index_error(&s->index);
-	bind_event_range(q, e);
-	return index_run(&s->index, q);
+	return err == ERR_EOF ? messages_delete(s, e->mailbox, e->uid, e->uid_last) : err;
 }
 
 static enum err vanished_add(struct store *s, const struct event *e)
@@ -373,6 +374,26 @@ enum err blob_find(struct store *s, uint64_t id, struct blob_row *ret)
 		.stored = column_u64(q, 2),
 		.size = column_u64(q, 3),
 		.refs = column_u32(q, 4),
+	};
+	sqlite3_reset(q);
+	return OK;
+}
+
+enum err blob_next(struct store *s, uint64_t id, struct blob_row *ret)
+{
+	sqlite3_stmt *q = index_sql(&s->index, SQL_BLOB_NEXT);
+	enum err err;
+
+	if (!q)
+		return index_error(&s->index);
+	bind_u64(q, 1, id);
+	err = index_step(&s->index, q);
+	if (err)
+		return err;
+	*ret = (struct blob_row){
+		.id = column_u64(q, 0),
+		.pos = { column_u32(q, 1), column_u64(q, 2) },
+		.stored = column_u64(q, 3),
 	};
 	sqlite3_reset(q);
 	return OK;

@@ -94,34 +94,22 @@ static enum err check_packs(struct fsck *f)
 static enum err check_rows(struct fsck *f)
 {
 	struct store *s = f->s;
-	uint64_t id = 0;
+	struct blob_row row = { 0 };
+	enum err err;
 
-	for (;;) {
-		sqlite3_stmt *q = index_sql(&s->index, SQL_BLOB_NEXT);
-		struct pack_pos pos;
+	while (!(err = blob_next(s, row.id, &row))) {
 		struct record r;
-		uint64_t stored;
-		enum err err;
+		uint64_t seq;
 
-		if (!q)
-			return index_error(&s->index);
-		bind_u64(q, 1, id);
-		err = index_step(&s->index, q);
-		if (err)
-			return err == ERR_EOF ? OK : err;
-		id = column_u64(q, 0);
-		pos = (struct pack_pos){ column_u32(q, 1), column_u64(q, 2) };
-		stored = column_u64(q, 3);
-		sqlite3_reset(q);
-		err = record_load(&s->reader, pos, stored, &r);
+		err = record_load(&s->reader, row.pos, row.stored, &r);
 		if (err)
 			return err;
-		if (r.head.seq != id)
-			err = ERR_CORRUPT;
+		seq = r.head.seq;
 		record_done(&r);
-		if (err)
-			return err;
+		if (seq != row.id)
+			return ERR_CORRUPT;
 	}
+	return err == ERR_EOF ? OK : err;
 }
 
 /* ERR_CORRUPT when the index is not sound. */

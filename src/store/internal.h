@@ -179,6 +179,10 @@ MUST_USE enum err apply_blob(struct store *s, const struct blob_row *row,
 			     const struct store_digest *digest);
 /* ERR_NOTFOUND */
 MUST_USE enum err blob_find(struct store *s, uint64_t id, struct blob_row *ret);
+/* The blob with the next higher id, without size and refs.  ERR_EOF behind the last. */
+MUST_USE enum err blob_next(struct store *s, uint64_t id, struct blob_row *ret);
+/* The blob goes; its octets, stored in pack, are dead. */
+MUST_USE enum err blob_delete(struct store *s, uint64_t id, uint32_t pack, uint64_t stored);
 /* Add to the dead octets of a pack. */
 MUST_USE enum err pack_dead_add(struct store *s, uint32_t pack, uint64_t octets);
 

@@ -94,6 +94,17 @@ static enum err run_add(struct run *r, const struct event *e, size_t index)
 	return err;
 }
 
+/* One more message changes, as told says, which may be NULL; index: of the message in the snapshot. */
+static enum err run_change(struct run *r, struct event *e, size_t index,
+			   struct store_uid_list *told)
+{
+	enum err err = numbers_modseq(r->t, &e->modseq);
+
+	if (!err)
+		err = run_add(r, e, index);
+	return err ? err : list_add(told, e->uid);
+}
+
 /* ---- flags ----------------------------------------------------------------------------------- */
 
 static void flags_wanted(const struct store_message *m, const struct store_flag_change *change,
@@ -137,11 +148,7 @@ static enum err flags_run(struct txn *t, struct walk *w, const struct store_flag
 		flags_wanted(m, change, &e);
 		if (e.flags == m->flags && e.keywords == m->keywords)
 			continue;
-		err = numbers_modseq(t, &e.modseq);
-		if (!err)
-			err = run_add(&r, &e, w->at - 1);
-		if (!err)
-			err = list_add(ret_changed, m->uid);
+		err = run_change(&r, &e, w->at - 1, ret_changed);
 	}
 	return err ? err : run_end(&r);
 }
@@ -188,11 +195,7 @@ static enum err expunge_run(struct txn *t, struct walk *w, bool only_deleted,
 
 		if (only_deleted && !(m->flags & STORE_FLAG_DELETED))
 			continue;
-		err = numbers_modseq(t, &e.modseq);
-		if (!err)
-			err = run_add(&r, &e, w->at - 1);
-		if (!err)
-			err = list_add(ret_gone, m->uid);
+		err = run_change(&r, &e, w->at - 1, ret_gone);
 	}
 	return err ? err : run_end(&r);
 }

@@ -192,13 +192,7 @@ static enum err drop_unused(struct store *s)
 		pack = column_u32(q, 1);
 		stored = column_u64(q, 2);
 		sqlite3_reset(q);
-		q = index_sql(&s->index, SQL_BLOB_DELETE);
-		if (!q)
-			return index_error(&s->index);
-		bind_u64(q, 1, id);
-		err = index_run(&s->index, q);
-		if (!err)
-			err = pack_dead_add(s, pack, stored);
+		err = blob_delete(s, id, pack, stored);
 		if (err)
 			return err;
 	}
@@ -237,25 +231,14 @@ static enum err digest_all(struct store *s)
 {
 	struct buf CLEANUP(buf_done) message = BUF_INIT(STORE_MESSAGE_SIZE_MAX + FRAME_TEXT);
 	struct blob_row row = { 0 };
+	enum err err;
 
-	for (;;) {
-		sqlite3_stmt *q = index_sql(&s->index, SQL_BLOB_NEXT);
-		enum err err;
-
-		if (!q)
-			return index_error(&s->index);
-		bind_u64(q, 1, row.id);
-		err = index_step(&s->index, q);
-		if (err)
-			return err == ERR_EOF ? OK : err;
-		row.id = column_u64(q, 0);
-		row.pos = (struct pack_pos){ column_u32(q, 1), column_u64(q, 2) };
-		row.stored = column_u64(q, 3);
-		sqlite3_reset(q);
+	while (!(err = blob_next(s, row.id, &row))) {
 		err = digest_one(s, &row, &message);
 		if (err)
 			return err;
 	}
+	return err == ERR_EOF ? OK : err;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
