@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <jansson.h>
 
+#include "cuts.h"
 #include "mime_test.h"
 #include "proto/mime/envelope.h"
 #include "proto/mime/header.h"
@@ -335,18 +336,16 @@ static void check_cuts(const char *pattern)
 	arena_init(&arena, MIME_ENVELOPE_ARENA_MAX);
 	for (size_t i = 0; i < files.gl_pathc; i++) {
 		read_file(files.gl_pathv[i], &text);
-		for (size_t n = 0; n <= size_min(text.n, CUT_MAX); n++) {
-			char *copy = tight_copy(view_head(buf_view(&text), n));
+		for (struct cuts c = cuts_heads(view_head(buf_view(&text), CUT_MAX));
+		     cuts_next(&c);) {
 			struct mime_part *root = NULL;
 			struct mime_envelope envelope;
 
 			arena_clear(&arena);
-			assert_int_equal(mime_scan(&arena, view_of(copy, n), &root), OK);
-			check_tree(view_of(copy, n), root);
-			assert_int_equal(mime_scan_header(&arena, view_of(copy, n), &root), OK);
-			assert_int_equal(mime_envelope_parse(&arena, view_of(copy, n), &envelope),
-					 OK);
-			free(copy);
+			assert_int_equal(mime_scan(&arena, c.piece, &root), OK);
+			check_tree(c.piece, root);
+			assert_int_equal(mime_scan_header(&arena, c.piece, &root), OK);
+			assert_int_equal(mime_envelope_parse(&arena, c.piece, &envelope), OK);
 		}
 	}
 	arena_done(&arena);

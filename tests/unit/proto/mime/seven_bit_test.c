@@ -5,8 +5,8 @@
  */
 #include "proto/mime/seven_bit.h"
 
+#include "cuts.h"
 #include "proto/mime/seven_bit_check.h"
-#include "unit.h"
 
 #define CTE    "Content-Transfer-Encoding: "
 #define QP     CTE "quoted-printable\r\n"
@@ -19,12 +19,8 @@ static void check_cuts(struct view message)
 	struct mime_seven_bit plan = { 0 };
 	const char *why;
 
-	for (size_t n = 0; n < message.n; n++) {
-		char *copy = tight_copy(view_head(message, n));
-
-		(void)seven_bit_check(view_of(copy, n), NULL);
-		free(copy);
-	}
+	for (struct cuts c = cuts_heads(message); cuts_next(&c);)
+		(void)seven_bit_check(c.piece, NULL);
 	if (mime_seven_bit_plan(message, &plan, &why))
 		return;
 

@@ -3,7 +3,7 @@
  */
 #include "proto/mime/transfer.h"
 
-#include "unit.h"
+#include "cuts.h"
 
 static void decode_in_pieces(enum mime_encoding how, struct view text, size_t piece,
 			     struct view want, unsigned flags)
@@ -12,14 +12,8 @@ static void decode_in_pieces(enum mime_encoding how, struct view text, size_t pi
 	struct mime_decoder d;
 
 	mime_decoder_init(&d, how);
-	for (size_t at = 0; at < text.n; at += piece) {
-		char *copy = tight_copy(view_part(text, at, piece));
-
-		assert_int_equal(
-			mime_decoder_feed(&d, view_of(copy, size_min(piece, text.n - at)), &out),
-			OK);
-		free(copy);
-	}
+	for (struct cuts c = cuts_steps(text, piece); cuts_next(&c);)
+		assert_int_equal(mime_decoder_feed(&d, c.piece, &out), OK);
 	assert_int_equal(mime_decoder_finish(&d, &out), OK);
 	if (!view_eq(buf_view(&out), want))
 		print_error("\"" VIEW_FMT "\" in pieces of %zu gives \"" VIEW_FMT "\"\n",

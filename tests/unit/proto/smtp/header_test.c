@@ -3,7 +3,7 @@
  */
 #include "proto/smtp/header.h"
 
-#include "unit.h"
+#include "cuts.h"
 
 static void keep(void *ctx, struct view span)
 {
@@ -21,13 +21,8 @@ static void run(const struct smtp_header_config *config, struct view text, size_
 		struct smtp_header_watch *w, struct buf *out)
 {
 	smtp_header_watch_init(w, config, keep, out);
-	for (size_t at = 0; at < text.n; at += step) {
-		struct view part = view_part(text, at, step);
-		char *tight = tight_copy(part);
-
-		smtp_header_watch_span(w, view_of(tight, part.n));
-		free(tight);
-	}
+	for (struct cuts c = cuts_steps(text, step); cuts_next(&c);)
+		smtp_header_watch_span(w, c.piece);
 	smtp_header_watch_end(w);
 }
 
