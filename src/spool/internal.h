@@ -98,6 +98,8 @@ struct journal {
 	struct segment *spare;
 	unsigned spare_n;
 	unsigned in_use_n;
+	unsigned peak, peak_before; /* the most in use within this and the last stretch of time */
+	int64_t peak_ms; /* when this stretch began */
 	bool *slots; /* JOURNAL_FILES_MAX + 1: which names are taken */
 	bool appending; /* newest takes records */
 
@@ -144,6 +146,10 @@ MUST_USE enum err segment_open_next(struct journal *j, uint64_t n);
 MUST_USE enum err segment_prepare(struct journal *j, bool *ret_more);
 /* Take the oldest out of use: recycle, or delete. */
 void segment_retire_oldest(struct journal *j);
+/* Delete one spare file beyond those that are always kept; false: there is none. */
+bool segment_give_back(struct journal *j);
+/* Once in a while: delete a spare file that was not wanted lately. */
+void segment_look_after(struct journal *j, int64_t now_ms);
 /* A write to s failed: never use it again. */
 void segment_give_up(struct journal *j, struct segment *s, enum err err, int error);
 /* Write and make durable; octets and offset are multiples of SPOOL_BLOCK. */

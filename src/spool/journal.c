@@ -430,9 +430,18 @@ int journal_work(struct journal *j)
 		journal_commit(j);
 	if (clock_mono_ms() - j->commit_ms > CACHE_IDLE_MS)
 		slab_trim(j, 0);
+	segment_look_after(j, clock_mono_ms());
 	if (prepare_more || clean_more)
 		return 2;
-	return j->parked || j->slabs || j->clean_through || j->was_pressed ? PARKED_RETRY_MS : -1;
+	return j->parked || j->slabs || j->clean_through || j->was_pressed || j->spare_n > j->keep
+		       ? PARKED_RETRY_MS
+		       : -1;
+}
+
+void journal_shrink(struct journal *j)
+{
+	while (segment_give_back(j))
+		continue;
 }
 
 static struct batch *batch_new(void)

@@ -111,7 +111,8 @@ struct journal_ops {
 struct journal_options {
 	int dir; /* held open by the caller for the journal's life */
 	uint64_t segment_size; /* rounded up to SPOOL_BLOCK */
-	unsigned keep; /* segments below this number are recycled instead of deleted */
+	unsigned
+		keep; /* so many files stay; up to four times as many for some time behind a flood */
 	bool buffered; /* do not try O_DIRECT (tests) */
 };
 
@@ -168,6 +169,9 @@ void journal_entry_drop(struct journal *j, struct journal_entry *entry);
  * parked.  Call it again after the time that it returns, in milliseconds; -1: not before the next commit.
  */
 int journal_work(struct journal *j);
+
+/* Room is short: delete the files that are only kept because as many were wanted lately. */
+void journal_shrink(struct journal *j);
 
 struct journal_figures {
 	uint64_t next_sequence; /* the lowest that was not given out */

@@ -14,6 +14,11 @@
 #include "sys/calls.h"
 #include "sys/clock.h"
 
+enum {
+	PEAK_MS = 60 * 1000, /* as many files as were in use within one or two of these are kept */
+	SEGMENTS_BUSY = 4, /* times what is always kept */
+};
+
 void segment_name(const struct segment *s, char ret[SEGMENT_NAME])
 {
 	(void)snprintf(ret, SEGMENT_NAME, "journal-%04u.log", s->slot % (JOURNAL_FILES_MAX + 1));
@@ -222,6 +227,8 @@ static enum err begin(struct journal *j, struct segment *s)
 		j->oldest = s;
 	j->newest = s;
 	j->in_use_n++;
+	if (j->in_use_n > j->peak)
+		j->peak = j->in_use_n;
 	j->appending = true;
 	return OK;
 }
@@ -358,6 +365,45 @@ static enum err mark_spare(struct journal *j, struct segment *s)
 	return err ? err : write_headers(j, s, &h);
 }
 
+/* A file that was written before is worth its room while mail comes in fast: a new one must be filled with
+ * zeros first, or every write to it changes the file system's own records as well. */
+static unsigned files_kept(const struct journal *j)
+{
+	unsigned peak = j->peak > j->peak_before ? j->peak : j->peak_before;
+	unsigned most = SEGMENTS_BUSY * j->keep;
+
+	if (peak > most)
+		peak = most;
+	return peak > j->keep ? peak : j->keep;
+}
+
+bool segment_give_back(struct journal *j)
+{
+	struct segment **at = &j->spare;
+	struct segment *s;
+
+	if (!*at || j->in_use_n + j->spare_n <= j->keep)
+		return false;
+	while ((*at)->next)
+		at = &(*at)->next;
+	s = *at;
+	*at = NULL;
+	j->spare_n--;
+	delete_file(j, s);
+	return true;
+}
+
+void segment_look_after(struct journal *j, int64_t now_ms)
+{
+	if (now_ms - j->peak_ms < PEAK_MS)
+		return;
+	if (j->in_use_n + j->spare_n > files_kept(j))
+		(void)segment_give_back(j);
+	j->peak_before = j->peak;
+	j->peak = j->in_use_n;
+	j->peak_ms = now_ms;
+}
+
 void segment_retire_oldest(struct journal *j)
 {
 	struct segment *s = j->oldest;
@@ -373,8 +419,8 @@ void segment_retire_oldest(struct journal *j)
 	j->in_use_n--;
 	if (s->ragged)
 		put_aside(j, s);
-	else if (s->given_up || s->size != j->segment_size || j->in_use_n + j->spare_n >= j->keep ||
-		 mark_spare(j, s))
+	else if (s->given_up || s->size != j->segment_size ||
+		 j->in_use_n + j->spare_n >= files_kept(j) || mark_spare(j, s))
 		delete_file(j, s);
 	else {
 		/* Full of old octets, which serve as well as zeros. */

@@ -189,6 +189,10 @@ static void check_disk(void *ctx)
 	struct queue *q = ctx;
 
 	q->disk_full = is_disk_full(q);
+	if (q->disk_full) {
+		journal_shrink(q->journal);
+		q->disk_full = is_disk_full(q);
+	}
 	queue_check_full(q);
 	loop_timer_set(&q->disk, DISK_CHECK_MS);
 }

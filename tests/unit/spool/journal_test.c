@@ -214,6 +214,86 @@ static void test_copied_forward(void **state)
 	owner_done(&o);
 }
 
+/* A flood: files, all of them full of what lives, then all dead at once. */
+static void flood(struct owner *o, int files)
+{
+	uint64_t put[1000];
+	size_t n = 0;
+	struct journal_figures f;
+
+	do {
+		assert_true(n < ARRAY_LEN(put));
+		put[n++] = owner_put(o, 3000);
+		journal_commit(o->journal);
+		(void)journal_work(o->journal);
+		journal_figures(o->journal, &f);
+	} while (f.segments < (uint64_t)files);
+	for (size_t i = 0; i < n; i++)
+		owner_finish(o, put[i]);
+	journal_commit(o->journal);
+	(void)journal_work(o->journal);
+}
+
+static uint64_t files_there(struct owner *o)
+{
+	struct journal_figures f;
+
+	journal_figures(o->journal, &f);
+	assert_int_equal(f.segments + f.spare, owner_files(o, ".log"));
+	return f.segments + f.spare;
+}
+
+/* Files that were written before serve the next flood; without one they go, one a minute. */
+static void test_files_of_a_flood(void **state)
+{
+	struct owner o;
+	uint64_t was;
+
+	owner_init(&o);
+	clock_set_mono_ms(1000000);
+	owner_open(&o);
+	flood(&o, 8);
+	/* Nothing was dead yet: mailboxes were asked all the same, and nothing was copied. */
+	assert_true(o.pressed > 0);
+	assert_in_range(was = files_there(&o), 7, 9);
+	flood(&o, 8);
+	assert_in_range(files_there(&o), 7, was + 1);
+	flood(&o, 20);
+	assert_in_range(files_there(&o), 11, 12 + 1); /* four times those that are always kept */
+	was = files_there(&o);
+	clock_set_mono_ms(clock_mono_ms() + 60 * 1000);
+	assert_true(journal_work(o.journal) >= 0);
+	assert_int_equal(files_there(&o), was);
+	for (int i = 0; i < 20; i++) {
+		clock_set_mono_ms(clock_mono_ms() + 60 * 1000);
+		(void)journal_work(o.journal);
+		assert_in_range(files_there(&o), was - 1, was);
+		was = files_there(&o);
+	}
+	assert_int_equal(was, 3);
+	assert_int_equal(journal_work(o.journal), -1);
+	clock_set_mono_ms(-1);
+	owner_done(&o);
+}
+
+/* When the disk is full they go at once. */
+static void test_files_go_when_room_is_short(void **state)
+{
+	struct owner o;
+
+	owner_init(&o);
+	owner_open(&o);
+	flood(&o, 8);
+	assert_in_range(files_there(&o), 7, 9);
+	journal_shrink(o.journal);
+	assert_int_equal(files_there(&o), 3);
+	journal_shrink(o.journal);
+	assert_int_equal(files_there(&o), 3);
+	owner_reopen(&o);
+	assert_in_range(files_there(&o), 1, 3);
+	owner_done(&o);
+}
+
 /* A group counts as a whole or not at all, wherever the file ends. */
 static void test_groups_are_whole(void **state)
 {
@@ -489,6 +569,8 @@ int main(void)
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_recycling),
 		cmocka_unit_test(test_copied_forward),
+		cmocka_unit_test(test_files_of_a_flood),
+		cmocka_unit_test(test_files_go_when_room_is_short),
 		cmocka_unit_test(test_groups_are_whole),
 		cmocka_unit_test(test_every_prefix),
 		cmocka_unit_test(test_torn_at_512),
