@@ -140,19 +140,19 @@ static void test_files_that_are_not_ours(void **state)
 	FILE *file;
 
 	/* Of a newer version. */
-	(void)snprintf(path, sizeof(path), "%s/newer.db", f->dir);
+	(void)snprintf(path, sizeof(path), "%s/newer.db", f->folder);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	assert_int_equal(directory_open(path, &d), ERR_UNSUPPORTED);
 	/* Of another program. */
-	(void)snprintf(path, sizeof(path), "%s/other.db", f->dir);
+	(void)snprintf(path, sizeof(path), "%s/other.db", f->folder);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	assert_int_equal(directory_open(path, &d), ERR_CORRUPT);
 	/* No database. */
-	(void)snprintf(path, sizeof(path), "%s/text.db", f->dir);
+	(void)snprintf(path, sizeof(path), "%s/text.db", f->folder);
 	file = fopen(path, "w");
 	assert_non_null(file);
 	for (int i = 0; i < 1000; i++)
@@ -161,7 +161,7 @@ static void test_files_that_are_not_ours(void **state)
 	assert_int_equal(directory_open(path, &d), ERR_CORRUPT);
 	/* No such folder; a link. */
 	assert_int_equal(directory_open("/nonexistent/directory.db", &d), ERR_IO);
-	(void)snprintf(path, sizeof(path), "%s/link.db", f->dir);
+	(void)snprintf(path, sizeof(path), "%s/link.db", f->folder);
 	assert_int_equal(symlink(f->path, path), 0);
 	assert_int_equal(directory_open(path, &d), ERR_IO);
 	assert_null(d);

@@ -1,9 +1,6 @@
 /* See fixture.h. */
 #include "directory/fixture.h"
 
-#include <dirent.h>
-#include <unistd.h>
-
 const struct lookup_rules fixture_rules = { .separators = VIEW_INIT("+"), .depth = 10 };
 
 int fixture_setup(void **state)
@@ -11,9 +8,8 @@ int fixture_setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/posthold-directory-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	(void)snprintf(f->path, sizeof(f->path), "%s/directory.db", f->dir);
+	f->dir = folder_new(f->folder, "directory");
+	(void)snprintf(f->path, sizeof(f->path), "%s/directory.db", f->folder);
 	assert_int_equal(password_init(), OK);
 	assert_int_equal(directory_open(f->path, &f->d), OK);
 	*state = f;
@@ -23,17 +19,9 @@ int fixture_setup(void **state)
 int fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
-	DIR *dir;
-	struct dirent *entry;
 
 	directory_close(f->d);
-	dir = opendir(f->dir);
-	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.')
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	(void)closedir(dir);
-	assert_int_equal(rmdir(f->dir), 0);
+	folder_remove(f->dir, f->folder);
 	free(f);
 	return 0;
 }

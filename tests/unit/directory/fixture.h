@@ -4,14 +4,15 @@
 #ifndef TESTS_UNIT_DIRECTORY_FIXTURE_H
 #define TESTS_UNIT_DIRECTORY_FIXTURE_H
 
-#include "unit.h"
+#include "folder.h"
 
 #include "directory/directory.h"
 
 enum { NOW = 1795233600 };
 
 struct fixture {
-	char dir[64];
+	char folder[FOLDER_PATH_MAX];
+	int dir; /* of folder */
 	char path[96];
 	struct directory *d;
 };

@@ -136,25 +136,6 @@ static void settle(struct owner *o)
 		assert_false(o->messages[i].entry.finishing && o->messages[i].known);
 }
 
-static void compare(struct owner *o)
-{
-	struct message *before = o->messages;
-
-	o->messages = NULL;
-	owner_reopen(o);
-	assert_int_equal(o->told[JOURNAL_DAMAGE], 0);
-	for (uint64_t i = 1; i < OWNER_MESSAGES; i++) {
-		if (before[i].acknowledged && !before[i].finished) {
-			assert_true(o->messages[i].known);
-			owner_check(o, i);
-			assert_int_equal(o->messages[i].state, before[i].state);
-		} else {
-			assert_false(o->messages[i].known);
-		}
-	}
-	free(before);
-}
-
 static bool lives(size_t nth, enum oom_mode mode)
 {
 	struct owner o;
@@ -171,7 +152,7 @@ static bool lives(size_t nth, enum oom_mode mode)
 	sequence = owner_put(&o, BODY);
 	journal_commit(o.journal);
 	assert_true(owner_message(&o, sequence)->acknowledged);
-	compare(&o);
+	owner_compare(&o);
 	owner_done(&o);
 	clock_set_mono_ms(-1);
 	return failed;

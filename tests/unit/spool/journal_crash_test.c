@@ -273,7 +273,7 @@ static bool is_safe(size_t i, size_t cut)
 /* The disk as it may look when the power goes during operation number cut. */
 static void rebuild(int dir, size_t cut)
 {
-	owner_wipe(dir);
+	folder_empty(dir);
 	for (size_t i = 0; i <= cut; i++) {
 		const struct op *op = &tape.ops[i];
 		char name[32];

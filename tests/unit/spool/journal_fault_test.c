@@ -111,29 +111,6 @@ static void work(struct owner *o, int rounds)
 	}
 }
 
-/* What the first life knows is what the second finds. */
-static void compare(struct owner *o)
-{
-	struct message *before = o->messages;
-	size_t torn;
-
-	o->messages = NULL;
-	owner_close(o);
-	owner_open(o);
-	torn = o->told[JOURNAL_DAMAGE];
-	assert_int_equal(torn, 0);
-	for (uint64_t i = 1; i < OWNER_MESSAGES; i++) {
-		if (before[i].acknowledged && !before[i].finished) {
-			assert_true(o->messages[i].known);
-			owner_check(o, i);
-			assert_int_equal(o->messages[i].state, before[i].state);
-		} else {
-			assert_false(o->messages[i].known);
-		}
-	}
-	free(before);
-}
-
 static void begin(struct owner *o, struct calls *table)
 {
 	clock_set_mono_ms(1000000);
@@ -176,7 +153,7 @@ static void test_disk_full(void **state)
 		owner_work(&o);
 		work(&o, 3);
 		owner_work(&o);
-		compare(&o);
+		owner_compare(&o);
 		end(&o);
 	}
 }
@@ -206,7 +183,7 @@ static void fail_once(bool buffered, size_t nth)
 		assert_in_range(bad, 0, 3);
 	}
 	owner_work(&o);
-	compare(&o);
+	owner_compare(&o);
 	calls_set(NULL);
 	end(&o);
 }
@@ -235,7 +212,7 @@ static void test_short_and_interrupted(void **state)
 	work(&o, 20);
 	for (uint64_t i = 1; i < OWNER_MESSAGES; i++)
 		assert_false(o.messages[i].refused);
-	compare(&o);
+	owner_compare(&o);
 	end(&o);
 }
 
@@ -253,7 +230,7 @@ static void test_without_direct(void **state)
 	assert_false(f.direct);
 	for (uint64_t i = 1; i < OWNER_MESSAGES; i++)
 		assert_false(o.messages[i].refused);
-	compare(&o);
+	owner_compare(&o);
 	end(&o);
 }
 
@@ -272,7 +249,7 @@ static void test_without_fallocate(void **state)
 	table.fallocate = broken_fallocate;
 	calls_set(&table);
 	work(&o, 20);
-	compare(&o);
+	owner_compare(&o);
 	end(&o);
 }
 
@@ -313,7 +290,7 @@ static void test_dead_disk(void **state)
 	journal_commit(o.journal);
 	assert_true(owner_message(&o, b)->acknowledged);
 	owner_work(&o);
-	compare(&o);
+	owner_compare(&o);
 	end(&o);
 }
 

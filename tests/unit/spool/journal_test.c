@@ -339,7 +339,7 @@ static void test_groups_are_whole(void **state)
 		else
 			assert_int_equal(owner_known(&o), 0);
 		owner_close(&o);
-		owner_wipe(o.dir);
+		folder_empty(o.dir);
 		if (cut > 64 && cut < 3000)
 			cut += 400;
 	}
@@ -405,7 +405,7 @@ static void every_prefix(bool truncate, size_t step)
 
 		memcpy(copy, bytes, n);
 		memset(copy + cut, 0, n - SPOOL_BLOCK - cut);
-		owner_wipe(o.dir);
+		folder_empty(o.dir);
 		file_give(&o, "journal-0001.log", copy, truncate ? cut : n);
 		owner_open(&o);
 		for (size_t i = 0; i < 12; i++) {
@@ -470,7 +470,7 @@ static void test_bit_flips(void **state)
 		char saved = bytes[at];
 
 		bytes[at] = (char)(saved ^ 1 << at % 8);
-		owner_wipe(o.dir);
+		folder_empty(o.dir);
 		file_give(&o, "journal-0001.log", bytes, n);
 		owner_open(&o);
 		assert_in_range(owner_known(&o), 8, 9);
@@ -511,7 +511,7 @@ static void test_headers(void **state)
 			memset(copy, 'x', 100);
 		if (which != 0)
 			memset(copy + n - SPOOL_BLOCK, 'x', 100);
-		owner_wipe(o.dir);
+		folder_empty(o.dir);
 		file_give(&o, "journal-0001.log", copy, n);
 		owner_open(&o);
 		if (which < 2) {

@@ -325,6 +325,18 @@ static void save_all(struct account *a, struct account *copy)
 	closedir(d);
 }
 
+/* One bit of a file of a copy is another; what still opens is read. */
+static void flip_copy(struct account *a, int seed, const char *prefix, struct account *copy)
+{
+	srand((unsigned)seed);
+	save_all(a, copy);
+	flip_in(copy, prefix);
+	if (!fixture_open(copy)) {
+		look_around(copy);
+		store_abort(&copy->store);
+	}
+}
+
 static void test_flip_packs(void **state)
 {
 	struct account a;
@@ -336,13 +348,7 @@ static void test_flip_packs(void **state)
 		struct store_fsck_result r = { 0 };
 		struct account copy;
 
-		srand((unsigned)i);
-		save_all(&a, &copy);
-		flip_in(&copy, "pack-");
-		if (!fixture_open(&copy)) {
-			look_around(&copy);
-			store_abort(&copy.store);
-		}
+		flip_copy(&a, i, "pack-", &copy);
 		/* Any single flip is noticed, and costs at most one message or one event. */
 		assert_int_equal(fsck(&copy, true, &r), OK);
 		assert_true(r.damage > 0 || r.lost > 0 || !r.index_sound);
@@ -364,13 +370,7 @@ static void test_flip_index(void **state)
 		struct store_fsck_result r = { 0 };
 		struct account copy;
 
-		srand((unsigned)i + 1000);
-		save_all(&a, &copy);
-		flip_in(&copy, "index.db");
-		if (!fixture_open(&copy)) {
-			look_around(&copy);
-			store_abort(&copy.store);
-		}
+		flip_copy(&a, i + 1000, "index.db", &copy);
 		assert_int_equal(fsck(&copy, true, &r), OK);
 		copy.config.rebuild = true;
 		assert_int_equal(fixture_open(&copy), OK);

@@ -4,29 +4,20 @@
 #ifndef STORE_FIXTURE_H
 #define STORE_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/buf.h"
+#include "folder.h"
 #include "store/fsck.h"
 #include "store/store.h"
 #include "sys/calls.h"
 #include "sys/file.h"
 
 struct account {
-	char path[64];
+	char path[FOLDER_PATH_MAX];
 	int dir;
 	struct store *store;
 	struct store_key key;
@@ -60,10 +51,7 @@ static inline enum err fixture_open(struct account *a)
 static inline void fixture_init(struct account *a)
 {
 	memset(a, 0, sizeof(*a));
-	snprintf(a->path, sizeof(a->path), "/tmp/posthold-store-XXXXXX");
-	assert_non_null(mkdtemp(a->path));
-	a->dir = open(a->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(a->dir >= 0);
+	a->dir = folder_new(a->path, "store");
 	a->key.generation = 1;
 	memset(a->key.key, 0x5a, sizeof(a->key.key));
 	a->config.account = 77;
@@ -73,17 +61,8 @@ static inline void fixture_init(struct account *a)
 
 static inline void fixture_done(struct account *a)
 {
-	DIR *d;
-	struct dirent *e;
-
 	store_abort(&a->store);
-	d = opendir(a->path);
-	while (d && (e = readdir(d)))
-		unlinkat(a->dir, e->d_name, 0);
-	if (d)
-		closedir(d);
-	close(a->dir);
-	rmdir(a->path);
+	folder_remove(a->dir, a->path);
 }
 
 static inline void fixture_reopen(struct account *a)

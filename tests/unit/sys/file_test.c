@@ -1,7 +1,7 @@
 /*
  * tests/unit/sys/file_test.c: whole transfers over short ones, and replacement that is all or nothing.
  */
-#include "unit.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,21 +42,6 @@ static int failing_sync(int fd)
 	return -1;
 }
 
-static int make_dir(char path[64])
-{
-	snprintf(path, 64, "/tmp/posthold-file-XXXXXX");
-	assert_non_null(mkdtemp(path));
-	return open(path, O_RDONLY | O_DIRECTORY);
-}
-
-static void remove_dir(int dir, const char *path)
-{
-	unlinkat(dir, "name", 0);
-	unlinkat(dir, "name.new", 0);
-	close(dir);
-	rmdir(path);
-}
-
 static int start(void **state)
 {
 	faulty = *calls_kernel();
@@ -72,8 +57,8 @@ static int finish(void **state)
 
 static void short_transfers_are_completed(void **state)
 {
-	char path[64], back[10];
-	int dir = make_dir(path);
+	char path[FOLDER_PATH_MAX], back[10];
+	int dir = folder_new(path, "file");
 	int fd = openat(dir, "name", O_RDWR | O_CREAT, 0600);
 
 	faulty.pwrite = short_pwrite;
@@ -84,7 +69,7 @@ static void short_transfers_are_completed(void **state)
 	assert_memory_equal(back, "0123456789", 10);
 	assert_int_equal(file_read_at(fd, back, 10, 5), ERR_EOF);
 	close(fd);
-	remove_dir(dir, path);
+	folder_remove(dir, path);
 }
 
 static void assert_content(int dir, const char *want)
@@ -97,8 +82,8 @@ static void assert_content(int dir, const char *want)
 
 static void a_failed_replacement_leaves_the_old_content(void **state)
 {
-	char path[64];
-	int dir = make_dir(path);
+	char path[FOLDER_PATH_MAX];
+	int dir = folder_new(path, "file");
 
 	assert_int_equal(file_replace(dir, "name", VIEW("old"), 0600), OK);
 	faulty.write = failing_write;
@@ -116,13 +101,13 @@ static void a_failed_replacement_leaves_the_old_content(void **state)
 	calls_set(NULL);
 	assert_int_equal(file_replace(dir, "name", VIEW("new content"), 0600), OK);
 	assert_content(dir, "new content");
-	remove_dir(dir, path);
+	folder_remove(dir, path);
 }
 
 static void reading_has_a_maximum(void **state)
 {
-	char path[64];
-	int dir = make_dir(path);
+	char path[FOLDER_PATH_MAX];
+	int dir = folder_new(path, "file");
 	struct buf CLEANUP(buf_done) exact = BUF_INIT(5);
 	struct buf CLEANUP(buf_done) small = BUF_INIT(4);
 
@@ -131,18 +116,18 @@ static void reading_has_a_maximum(void **state)
 	assert_view(buf_view(&exact), "12345");
 	assert_int_equal(file_read_all(dir, "name", &small), ERR_LIMIT);
 	assert_int_equal(file_read_all(dir, "none", &exact), ERR_NOTFOUND);
-	remove_dir(dir, path);
+	folder_remove(dir, path);
 }
 
 static void links_are_not_followed(void **state)
 {
-	char path[64];
-	int dir = make_dir(path);
+	char path[FOLDER_PATH_MAX];
+	int dir = folder_new(path, "file");
 	struct buf CLEANUP(buf_done) text = BUF_INIT(5000);
 
 	assert_int_equal(symlinkat("/etc/passwd", dir, "name"), 0);
 	assert_int_equal(file_read_all(dir, "name", &text), ERR_IO);
-	remove_dir(dir, path);
+	folder_remove(dir, path);
 }
 
 static void random_numbers_differ(void **state)

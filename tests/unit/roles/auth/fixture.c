@@ -1,9 +1,6 @@
 /* See fixture.h. */
 #include "fixture.h"
 
-#include <dirent.h>
-#include <unistd.h>
-
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -118,9 +115,8 @@ int fixture_setup(void **state)
 	clock_set_mono_ms(1000000);
 	buf_init(&f->text, 10000);
 	buf_init(&f->rows, 100000);
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/posthold-auth-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	(void)snprintf(f->path, sizeof(f->path), "%s/directory.db", f->dir);
+	f->dir = folder_new(f->folder, "auth");
+	(void)snprintf(f->path, sizeof(f->path), "%s/directory.db", f->folder);
 	assert_int_equal(config_init(&f->config), OK);
 	f->config.argon2_memory = 16384; /* below what the option allows, to be quick */
 	f->config.scram_iterations = 4096;
@@ -137,20 +133,12 @@ int fixture_setup(void **state)
 int fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
-	DIR *dir;
-	struct dirent *entry;
 
 	auth_free(f->auth);
 	config_done(&f->config);
 	buf_done(&f->text);
 	buf_done(&f->rows);
-	dir = opendir(f->dir);
-	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.')
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	(void)closedir(dir);
-	assert_int_equal(rmdir(f->dir), 0);
+	folder_remove(f->dir, f->folder);
 	clock_set_wall_ms(-1);
 	clock_set_mono_ms(-1);
 	free(f);

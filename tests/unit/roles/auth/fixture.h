@@ -5,7 +5,7 @@
 #ifndef TESTS_UNIT_ROLES_AUTH_FIXTURE_H
 #define TESTS_UNIT_ROLES_AUTH_FIXTURE_H
 
-#include "unit.h"
+#include "folder.h"
 
 #include "auth.h"
 
@@ -14,7 +14,8 @@
 enum said { SAID_NOTHING, SAID_CHALLENGE, SAID_SUCCESS, SAID_FAILURE };
 
 struct fixture {
-	char dir[64];
+	char folder[FOLDER_PATH_MAX];
+	int dir; /* of folder */
 	char path[96];
 	struct config config;
 	struct auth *auth;

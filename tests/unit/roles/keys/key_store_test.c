@@ -1,7 +1,7 @@
 /*
  * Tests of roles/keys/account_keys.c and roles/keys/key_store.c.
  */
-#include "unit.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 static const uint8_t server_key[SERVER_KEY_OCTETS] = "the server key, thirty-two octet";
 
 struct place {
-	char path[64];
+	char path[FOLDER_PATH_MAX];
 	int dir;
 };
 
@@ -24,9 +24,7 @@ static int setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
-	snprintf(p->path, sizeof(p->path), "/tmp/posthold-keys-XXXXXX");
-	assert_non_null(mkdtemp(p->path));
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY);
+	p->dir = folder_new(p->path, "keys");
 	*state = p;
 	return 0;
 }
@@ -39,19 +37,9 @@ static void remove_file(struct place *p, const char *name)
 static int teardown(void **state)
 {
 	struct place *p = *state;
-	char name[64];
 
 	calls_set(NULL);
-	remove_file(p, "server.key");
-	remove_file(p, "server.key.new");
-	for (int i = 0; i < 10; i++) {
-		snprintf(name, sizeof(name), "account-%d.key", i);
-		remove_file(p, name);
-		snprintf(name, sizeof(name), "account-%d.key.new", i);
-		remove_file(p, name);
-	}
-	assert_int_equal(rmdir(p->path), 0);
-	close(p->dir);
+	folder_remove(p->dir, p->path);
 	free(p);
 	return 0;
 }
@@ -137,15 +125,21 @@ static void store(void **state)
 	key_store_done(&s);
 }
 
+/* An open store in which account 1 has keys. */
+static void store_open_with_keys(struct place *p, struct key_store *s, struct account_keys *ret)
+{
+	assert_int_equal(key_store_init(s), OK);
+	assert_int_equal(key_store_open(s, p->dir), OK);
+	assert_int_equal(key_store_get(s, 1, ret), OK);
+}
+
 static void erasing(void **state)
 {
 	struct place *p = *state;
 	struct key_store s;
 	struct account_keys keys;
 
-	assert_int_equal(key_store_init(&s), OK);
-	assert_int_equal(key_store_open(&s, p->dir), OK);
-	assert_int_equal(key_store_get(&s, 1, &keys), OK);
+	store_open_with_keys(p, &s, &keys);
 	assert_int_equal(key_store_erase(&s, 1), OK);
 	assert_int_equal(key_store_get(&s, 1, &keys), ERR_DENIED);
 	assert_int_equal(key_store_erase(&s, 1), OK);
@@ -161,9 +155,7 @@ static void missing_server_key(void **state)
 	struct key_store s;
 	struct account_keys keys;
 
-	assert_int_equal(key_store_init(&s), OK);
-	assert_int_equal(key_store_open(&s, p->dir), OK);
-	assert_int_equal(key_store_get(&s, 1, &keys), OK);
+	store_open_with_keys(p, &s, &keys);
 	remove_file(p, "server.key");
 	assert_int_equal(key_store_open(&s, p->dir), ERR_NOTFOUND);
 	assert_int_equal(faccessat(p->dir, "server.key", F_OK, 0), -1);

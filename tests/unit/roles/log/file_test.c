@@ -5,15 +5,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "roles/log/log_role.h"
 #include "sys/calls.h"
 #include "sys/file.h"
-#include "unit.h"
 
 static struct calls full;
 static size_t room; /* octets that the disk still takes */
 static bool no_open; /* and it makes no new file */
-static char path[64];
+static char path[FOLDER_PATH_MAX];
 static int dir;
 static struct log_file file;
 
@@ -48,24 +48,16 @@ static int start(void **state)
 	calls_set(&full);
 	room = SIZE_MAX;
 	no_open = false;
-	snprintf(path, sizeof(path), "/tmp/posthold-log-XXXXXX");
-	assert_non_null(mkdtemp(path));
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = folder_new(path, "log");
 	assert_int_equal(log_file_open(&file, dir, &config), OK);
 	return 0;
 }
 
 static int finish(void **state)
 {
-	static const char *const names[] = { "events.jsonl", "events.1.jsonl", "events.2.jsonl",
-					     "events.3.jsonl" };
-
 	calls_set(NULL);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		unlinkat(dir, names[i], 0);
 	close(file.fd);
-	close(dir);
-	rmdir(path);
+	folder_remove(dir, path);
 	buf_done(&file.lines);
 	return 0;
 }

@@ -4,11 +4,7 @@
 #ifndef IMAP_FIXTURE_H
 #define IMAP_FIXTURE_H
 
-#include "unit.h"
-
-#include <dirent.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include "folder.h"
 
 #include "base/buf.h"
 #include "proto/mime/charset_table.h"
@@ -42,7 +38,7 @@ UNUSED static const char nested[] = "From: a@example.test\r\n"
 				    "--b--\r\n";
 
 struct fixture {
-	char path[64];
+	char path[FOLDER_PATH_MAX];
 	int dir;
 	struct store *store;
 	struct store_key key;
@@ -80,10 +76,7 @@ static inline int fixture_open(void **state, bool digests, uint64_t quota)
 
 	assert_non_null(f);
 	keys = (struct store_keys){ &f->key, 1 };
-	snprintf(f->path, sizeof(f->path), "/tmp/posthold-imap-XXXXXX");
-	assert_non_null(mkdtemp(f->path));
-	f->dir = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(f->dir >= 0);
+	f->dir = folder_new(f->path, "imap");
 	f->key.generation = 1;
 	memset(f->key.key, 0x5a, sizeof(f->key.key));
 	digest_maker_init(&f->digest, &mime_table_converter);
@@ -123,20 +116,12 @@ static inline int fixture_setup_quota(void **state)
 static inline int fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
-	DIR *d;
-	struct dirent *e;
 
 	store_abort(&f->store);
 	digest_maker_done(&f->digest);
 	search_cache_clear(&f->search_cache);
 	buf_done(&f->heard);
-	d = opendir(f->path);
-	while (d && (e = readdir(d)))
-		unlinkat(f->dir, e->d_name, 0);
-	if (d)
-		closedir(d);
-	close(f->dir);
-	rmdir(f->path);
+	folder_remove(f->dir, f->path);
 	free(f);
 	return 0;
 }
