@@ -6,10 +6,8 @@
  */
 #include <dirent.h>
 
-#include "base/ascii.h"
-#include "base/num.h"
 #include "drive.h"
-#include "unit.h"
+#include "talk.h"
 
 enum { STEPS_MAX = 4000, TALKS_MAX = 400, TALK_MAX = 1 << 20 };
 
@@ -40,54 +38,12 @@ struct talk {
 	struct buf settings;
 };
 
-/* One way to cut the input. */
-struct cutting {
-	bool every; /* octet by octet */
-	size_t block; /* this block ... */
-	size_t at; /* ... is cut here */
-};
-
 static void fail_at(const struct talk *t, size_t line, const char *what, struct view got,
 		    struct view want)
 {
 	print_error("%s:%zu: %s\n got: \"" VIEW_FMT "\"\nwant: \"" VIEW_FMT "\"\n", t->path, line,
 		    what, VIEW_ARG(got), VIEW_ARG(want));
 	fail();
-}
-
-/* Escapes: \r \n \0 \t \\ \xNN and \R{count}{text} */
-static void unescape(struct buf *out, struct view text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] != '\\' || i + 1 == text.n) {
-			buf_add_char(out, text.p[i]);
-			continue;
-		}
-		switch (text.p[++i]) {
-		case 'r': buf_add_char(out, '\r'); break;
-		case 'n': buf_add_char(out, '\n'); break;
-		case 't': buf_add_char(out, '\t'); break;
-		case '0': buf_add_char(out, '\0'); break;
-		case 'x':
-			buf_add_char(out, (char)(ascii_hex_value((uint8_t)text.p[i + 1]) << 4 |
-						 ascii_hex_value((uint8_t)text.p[i + 2])));
-			i += 2;
-			break;
-		case 'R': {
-			struct view rest = view_from(text, i + 2), count, what;
-			uint64_t n = 0;
-			struct view tail = view_cut(rest, '}', &count);
-
-			view_cut(view_from(tail, 1), '}', &what);
-			assert_int_equal(num_u64(count, 1000000, &n), OK);
-			for (uint64_t k = 0; k < n; k++)
-				buf_add(out, what);
-			i += 1 + count.n + 2 + what.n + 1;
-			break;
-		}
-		default: buf_add_char(out, text.p[i]);
-		}
-	}
 }
 
 static struct step *step_add(struct talk *t, enum step_kind kind, size_t line)
@@ -108,7 +64,7 @@ static void step_text(struct talk *t, enum step_kind kind, size_t line, struct v
 
 	if (!s || s->kind != kind)
 		s = step_add(t, kind, line);
-	unescape(&s->text, text);
+	talk_unescape(&s->text, text);
 	if (crlf)
 		buf_add(&s->text, VIEW("\r\n"));
 	assert_int_equal(buf_err(&s->text), OK);
@@ -353,17 +309,9 @@ static void settings_apply(struct drive *d, const struct talk *t)
 
 /* Running. */
 
-static void feed(struct drive *d, struct view block, size_t block_no, const struct cutting *cut)
+static void feed(void *ctx, struct view piece)
 {
-	if (cut->every) {
-		for (size_t i = 0; i < block.n; i++)
-			drive_feed(d, view_part(block, i, 1));
-	} else if (block_no == cut->block && cut->at) {
-		drive_feed(d, view_head(block, cut->at));
-		drive_feed(d, view_from(block, cut->at));
-	} else {
-		drive_feed(d, block);
-	}
+	drive_feed(ctx, piece);
 }
 
 static const char *state_of(const struct drive *d)
@@ -379,7 +327,7 @@ static void step_run(struct drive *d, const struct talk *t, const struct step *s
 	struct view text = buf_view(&s->text);
 
 	switch (s->kind) {
-	case STEP_SEND: feed(d, text, (*block)++, cut); break;
+	case STEP_SEND: talk_feed(cut, text, (*block)++, feed, d); break;
 	case STEP_EXPECT:
 		if (!view_eq(buf_view(&d->replies), text))
 			fail_at(t, s->line, "other replies", buf_view(&d->replies), text);

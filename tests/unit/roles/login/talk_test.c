@@ -4,12 +4,10 @@
  * Each is run whole, octet by octet, and with every block of input cut in two at every offset; replies and
  * what was asked of the owner must be the same each time.  The format is described in tests/talk/README.md.
  */
-#include "unit.h"
+#include "talk.h"
 
 #include <dirent.h>
 
-#include "base/ascii.h"
-#include "base/num.h"
 #include "session.h"
 
 enum { STEPS_MAX = 2000, TALK_MAX = 1 << 20, TALKS_MAX = 200, ANSWERS_MAX = 64 };
@@ -39,13 +37,6 @@ struct talk {
 	bool no_binding;
 };
 
-/* One way to cut the input. */
-struct cutting {
-	bool every; /* octet by octet */
-	size_t block; /* this block ... */
-	size_t at; /* ... is cut here */
-};
-
 /* The owner of a session, as a script. */
 struct owner {
 	const struct talk *talk;
@@ -73,41 +64,6 @@ static void fail_at(const struct talk *t, const struct step *s, struct view got)
 
 /* ---- reading a dialogue ---- */
 
-/* \r \n \0 \t \\ \xNN and \R{count}{text} */
-static void unescape(struct buf *out, struct view text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		struct view count;
-		struct view what;
-		uint64_t n = 0;
-
-		if (text.p[i] != '\\' || i + 1 == text.n) {
-			buf_add_char(out, text.p[i]);
-			continue;
-		}
-		switch (text.p[++i]) {
-		case 'r': buf_add_char(out, '\r'); break;
-		case 'n': buf_add_char(out, '\n'); break;
-		case 't': buf_add_char(out, '\t'); break;
-		case '0': buf_add_char(out, '\0'); break;
-		case 'x':
-			buf_add_char(out, (char)(ascii_hex_value((uint8_t)text.p[i + 1]) << 4 |
-						 ascii_hex_value((uint8_t)text.p[i + 2])));
-			i += 2;
-			break;
-		case 'R':
-			(void)view_cut(view_from(view_cut(view_from(text, i + 2), '}', &count), 1),
-				       '}', &what);
-			assert_int_equal(num_u64(count, 1000000, &n), OK);
-			for (uint64_t k = 0; k < n; k++)
-				buf_add(out, what);
-			i += count.n + what.n + 4;
-			break;
-		default: buf_add_char(out, text.p[i]);
-		}
-	}
-}
-
 static struct step *step_add(struct talk *t, enum step_kind kind, size_t line)
 {
 	struct step *s = &t->steps[t->n++];
@@ -126,7 +82,7 @@ static void step_text(struct talk *t, enum step_kind kind, size_t line, struct v
 
 	if (!s || s->kind != kind)
 		s = step_add(t, kind, line);
-	unescape(&s->text, text);
+	talk_unescape(&s->text, text);
 	buf_add_str(&s->text, end);
 	assert_int_equal(buf_err(&s->text), OK);
 }
@@ -154,7 +110,7 @@ static void directive(struct talk *t, size_t line, struct view text)
 	else
 		for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 			if (view_eq(word, kinds[i].word)) {
-				unescape(&step_add(t, kinds[i].kind, line)->text, args);
+				talk_unescape(&step_add(t, kinds[i].kind, line)->text, args);
 				return;
 			}
 	if (!t->whole && !t->no_binding && !t->imap)
@@ -379,26 +335,14 @@ static void turn(struct owner *o)
 	take_output(o);
 }
 
-static void feed(struct owner *o, struct view bytes)
+static void feed(void *ctx, struct view bytes)
 {
+	struct owner *o = ctx;
 	char *copy = tight_copy(bytes);
 
 	buf_add(&o->in, view_of(copy, bytes.n));
 	free(copy);
 	turn(o);
-}
-
-static void send_step(struct owner *o, struct view text, const struct cutting *c, size_t block)
-{
-	if (c->every) {
-		for (size_t i = 0; i < text.n; i++)
-			feed(o, view_part(text, i, 1));
-	} else if (c->at && c->block == block && c->at < text.n) {
-		feed(o, view_head(text, c->at));
-		feed(o, view_from(text, c->at));
-	} else {
-		feed(o, text);
-	}
 }
 
 static void state_text(const struct owner *o, struct buf *out)
@@ -425,7 +369,7 @@ static void run_step(struct owner *o, const struct step *s, const struct cutting
 	struct buf CLEANUP(buf_done) state = BUF_INIT(TALK_MAX);
 
 	switch (s->kind) {
-	case STEP_SEND: send_step(o, buf_view(&s->text), c, block); break;
+	case STEP_SEND: talk_feed(c, buf_view(&s->text), block, feed, o); break;
 	case STEP_EXPECT: expect(o, s, &o->said); break;
 	case STEP_ASKED: expect(o, s, &o->asked); break;
 	case STEP_STATE:
