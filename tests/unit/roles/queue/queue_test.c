@@ -354,16 +354,22 @@ static void test_local_trouble(void **state)
 	world_done_all(&w);
 }
 
+/* Five messages that account 1 has stored and not made durable. */
+static void begin_undurable(struct world *w)
+{
+	world_init(w);
+	w->undurable = true;
+	for (int i = 0; i < 5; i++)
+		simple(w, "a@far.test", "u1@near.test");
+	SPIN_UNTIL(w, w->stored_n == 5);
+}
+
 /* A mailbox process ends: what it had not made durable is delivered again. */
 static void test_lost_mailbox(void **state)
 {
 	static struct world w;
 
-	world_init(&w);
-	w.undurable = true;
-	for (int i = 0; i < 5; i++)
-		simple(&w, "a@far.test", "u1@near.test");
-	SPIN_UNTIL(&w, w.stored_n == 5);
+	begin_undurable(&w);
 	assert_int_equal(w.queue.messages.n, 5);
 	ipc_chan_free(w.mailboxes[1].chan);
 	w.mailboxes[1].chan = NULL;
@@ -379,11 +385,7 @@ static void test_restart_before_durable(void **state)
 {
 	static struct world w;
 
-	world_init(&w);
-	w.undurable = true;
-	for (int i = 0; i < 5; i++)
-		simple(&w, "a@far.test", "u1@near.test");
-	SPIN_UNTIL(&w, w.stored_n == 5);
+	begin_undurable(&w);
 	w.undurable = false;
 	world_restart(&w);
 	SPIN_UNTIL(&w, w.queue.messages.n == 0);
