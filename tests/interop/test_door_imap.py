@@ -110,7 +110,7 @@ def preauth_state(it):
 def hostile(it):
     """Sizes that lie, nesting without end, NUL: BAD, BYE, the end; the role's memory stays flat."""
     warm(it)
-    before = resident(it, 'login')
+    before = it.resident('login')
     inputs = [b'a LOGIN {4294967295}\r\n', b'a LOGIN {99999999999999999999}\r\n', b'a LOGIN {18446744073709551615+}\r\n',
               b'a LOGIN {4097+}\r\n', b'a NOOP ' + b'(' * 4000000, b'a' * 1000000 + b' NOOP\r\n', b'a LOGIN "' + b'x' * 4000000,
               b'a ID (' + b'"x" ' * 1000000, b'a AUTHENTICATE PLAIN ' + b'A' * 1000000, b'a LOGIN "u\0x" "p"\r\n', b'a LOGIN "\\\0" x\r\n',
@@ -131,7 +131,7 @@ def hostile(it):
         w.send(text)
         line = w.line()
         assert re.match(rb'(a|\*) BAD |\+ OK', line), (text, line)
-    growth = resident(it, 'login') - before
+    growth = it.resident('login') - before
     assert growth < 4 * 1024 * 1024, f'login grew by {growth} octets'
     serves_imap(it)
 
@@ -142,24 +142,16 @@ def warm(it):
             answers(w, 'NOOP', 'OK')
 
 
-def resident(it, role):
-    pid = [r['pid'] for r in it.json('status') if r['role'] == role][0]
-    for line in open(f'/proc/{pid}/status'):
-        if line.startswith('VmRSS:'):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError('no VmRSS')
-
-
 def held(it):
     """Many clients that stop in the middle of a command: each costs no more than its budget."""
     warm(it)
-    before = resident(it, 'login')
+    before = it.resident('login')
     clients = [Wire(it, 'imap') for _ in range(200)]
     for w in clients:
         w.line()
         w.send(b'a LOGIN "' + b'x' * 1000)
     serves_imap(it)
-    each = (resident(it, 'login') - before) / len(clients)
+    each = (it.resident('login') - before) / len(clients)
     assert each < 64 * 1024, f'{each:.0f} octets each'
     for w in clients:
         w.close()

@@ -785,16 +785,11 @@ def log_in_names(it):
     it.events()
 
 
-def resident(it, role):
-    pid = [r['pid'] for r in it.json('status') if r['role'] == role][0]
-    return int(re.search(r'VmRSS:\s+(\d+)', open(f'/proc/{pid}/status').read())[1]) * 1024
-
-
 def held(it):
     """Many clients that stop in the middle of a line, or of the header of a message: each costs no more than its budget."""
     for _ in range(20):
         mx(it).close()
-    before = resident(it, 'smtp-mx')
+    before = it.resident('smtp-mx')
     clients = [mx(it) for _ in range(200)]
     for w in clients[:100]:
         w.send(b'NOOP ' + b'x' * 4000)
@@ -802,7 +797,7 @@ def held(it):
         begin(w)
         w.send(b'From: friend@elsewhere.test\r\nX: ' + b'x' * 900)
     serves(it)
-    each = (resident(it, 'smtp-mx') - before) / len(clients)
+    each = (it.resident('smtp-mx') - before) / len(clients)
     assert each < 64 * 1024, f'{each:.0f} octets each'
     for w in clients:
         w.close()
@@ -828,7 +823,7 @@ def memory_in_flight(it):
 def rcpt_flood(it):
     """Recipients without end: each is answered, none costs memory, and the log has one line about it."""
     log = Log(it)
-    before = resident(it, 'smtp-mx')
+    before = it.resident('smtp-mx')
     w = mx(it)
     w.command(f'MAIL FROM:<{FRIEND}>', 250, '2.1.0')
     sender = threading.Thread(target=w.raw, args=(f'RCPT TO:<{ANNA}>\r\n'.encode() * 20000,))
@@ -838,7 +833,7 @@ def rcpt_flood(it):
     sender.join()
     log.saw('smtp.refused', code=452, status='4.5.3')
     assert sum(r.get('code') == 452 for r in it.events('smtp.refused')[-10:]) <= 2
-    assert resident(it, 'smtp-mx') - before < 8 * 1024 * 1024
+    assert it.resident('smtp-mx') - before < 8 * 1024 * 1024
     serves(it)
 
 

@@ -179,6 +179,14 @@ class Instance:
                 continue
         return found
 
+    def resident(self, role):
+        """Octets of memory that a process of this role holds."""
+        pid = [r['pid'] for r in self.json('status') if r['role'] == role][0]
+        for line in open(f'/proc/{pid}/status'):
+            if line.startswith('VmRSS:'):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError('no VmRSS')
+
     def kill(self):
         """SIGKILL to every process at once: a crash of the whole instance."""
         for pid in self.pids():

@@ -27,13 +27,18 @@ static void parse(struct parsed *p, struct view text, struct imap_parse_mode mod
 		assert_non_null(p->problem.text);
 }
 
-static enum err error_of(struct view text)
+static enum err error_in(struct imap_parse_mode mode, struct view text)
 {
 	struct parsed p;
 
-	parse(&p, text, selected());
+	parse(&p, text, mode);
 	arena_done(&p.arena);
 	return p.err;
+}
+
+static enum err error_of(struct view text)
+{
+	return error_in(selected(), text);
 }
 
 #define OKAY(text)     assert_int_equal(error_of(VIEW(text)), OK)
@@ -91,18 +96,10 @@ static void login(void **state)
 	assert_int_equal(p.err, OK);
 	assert_int_equal(p.cmd.login.user.n, 0);
 	arena_done(&p.arena);
-	parse(&p, VIEW("a LOGIN {2}\r\n\0x y"), mode);
-	assert_int_equal(p.err, ERR_SYNTAX);
-	arena_done(&p.arena);
-	parse(&p, VIEW("a LOGIN {9}\r\nx y"), mode);
-	assert_int_equal(p.err, ERR_SYNTAX);
-	arena_done(&p.arena);
-	parse(&p, VIEW("a LOGIN \"x\\y\" z"), mode);
-	assert_int_equal(p.err, ERR_SYNTAX);
-	arena_done(&p.arena);
-	parse(&p, VIEW("a LOGIN \"x\\\" z"), mode);
-	assert_int_equal(p.err, ERR_SYNTAX);
-	arena_done(&p.arena);
+	assert_int_equal(error_in(mode, VIEW("a LOGIN {2}\r\n\0x y")), ERR_SYNTAX);
+	assert_int_equal(error_in(mode, VIEW("a LOGIN {9}\r\nx y")), ERR_SYNTAX);
+	assert_int_equal(error_in(mode, VIEW("a LOGIN \"x\\y\" z")), ERR_SYNTAX);
+	assert_int_equal(error_in(mode, VIEW("a LOGIN \"x\\\" z")), ERR_SYNTAX);
 	parse(&p, VIEW("a AUTHENTICATE PLAIN dGVzdA=="), mode);
 	assert_int_equal(p.err, OK);
 	assert_true(p.cmd.authenticate.has_initial);

@@ -25,6 +25,16 @@ static void done(struct pool_job *base)
 		loop_stop(n->loop);
 }
 
+/* Jobs 0 to n - 1; each adds twice its number to *sum, the last one ends loop, if there is one. */
+static void submit_all(struct pool *p, struct number *numbers, int n, int *sum, int *left,
+		       struct loop *loop)
+{
+	for (int i = 0; i < n; i++) {
+		numbers[i] = (struct number){ { .work = work, .done = done }, i, sum, left, loop };
+		assert_int_equal(pool_submit(p, &numbers[i].job, 100), OK);
+	}
+}
+
 static void test_threads(void **state)
 {
 	struct number numbers[50];
@@ -36,11 +46,7 @@ static void test_threads(void **state)
 	(void)state;
 	assert_int_equal(loop_new(&loop), OK);
 	assert_int_equal(pool_new(loop, 3, &p), OK);
-	for (int i = 0; i < (int)ARRAY_LEN(numbers); i++) {
-		numbers[i] =
-			(struct number){ { .work = work, .done = done }, i, &sum, &left, loop };
-		assert_int_equal(pool_submit(p, &numbers[i].job, 100), OK);
-	}
+	submit_all(p, numbers, left, &sum, &left, loop);
 	loop_run(loop);
 	assert_int_equal(sum, 49 * 50);
 	assert_int_equal(pool_waiting(p), 0);
@@ -82,11 +88,7 @@ static void test_ends_with_jobs_in_work(void **state)
 	(void)state;
 	assert_int_equal(loop_new(&loop), OK);
 	assert_int_equal(pool_new(loop, 2, &p), OK);
-	for (int i = 0; i < (int)ARRAY_LEN(numbers); i++) {
-		numbers[i] =
-			(struct number){ { .work = work, .done = done }, 1, &sum, &left, NULL };
-		assert_int_equal(pool_submit(p, &numbers[i].job, 100), OK);
-	}
+	submit_all(p, numbers, left, &sum, &left, NULL);
 	pool_free(p);
 	assert_int_equal(left, 0);
 	loop_free(loop);
