@@ -1,10 +1,10 @@
 /*
  * spool/clean.c: give segments back, oldest first.
  *
- * When as many files are in use as are always kept, mailboxes are asked to make durable what they have.
- * What lives in the oldest is copied forward, with its sequence, when that did not help and at least half
- * of all octets are dead, so that copying is bounded by what it frees; and without regard to that when a
- * write to a segment failed.
+ * What lives in the oldest is copied forward, with its sequence, when more files are in use than are to be
+ * kept and at least half of their octets are dead, so that copying is bounded by what it frees; and
+ * without regard to that when a write to a segment failed.  Mailboxes are first asked to make durable
+ * what they have, which is cheaper than a copy; so they are when a flood has filled many files.
  */
 #include "spool/failpoints.h"
 #include "spool/internal.h"
@@ -12,7 +12,8 @@
 
 enum {
 	PRESS_GRACE_MS = 2000, /* from asking the mailboxes to copying */
-	PRESS_AGAIN_MS = 5000
+	PRESS_AGAIN_MS = 5000,
+	PRESS_FILES = 3, /* times what is always kept: less than what is used again (segment.c) */
 };
 
 enum err journal_changes_add(struct journal_changes *c, uint8_t type, uint64_t sequence,
@@ -113,6 +114,8 @@ static bool pays(const struct journal *j)
 {
 	uint64_t live = 0, used = 0;
 
+	if (j->in_use_n < j->keep)
+		return false;
 	for (const struct segment *s = j->oldest; s; s = s->next) {
 		live += s->live_bytes;
 		used += s->size;
@@ -132,7 +135,7 @@ enum err journal_clean(struct journal *j, bool *ret_more)
 		return OK;
 	if (j->oldest->order <= j->clean_through)
 		return copy_slice(j, ret_more);
-	if (j->in_use_n < j->keep)
+	if (!pays(j) && j->in_use_n < PRESS_FILES * j->keep)
 		return OK;
 	if (!j->was_pressed || now - j->pressed_ms > PRESS_AGAIN_MS) {
 		j->was_pressed = true;
