@@ -76,7 +76,11 @@ struct world {
 	bool silent; /* send does not answer */
 	bool spawn_fails;
 	bool mailboxes_lie; /* break the rules of their channels */
+	bool mailboxes_wait; /* take what they are given and do not answer */
 	size_t spawned;
+	size_t handed; /* to mailboxes */
+	size_t checkpoints; /* that mailboxes were asked for */
+	bool checkpoints_fail;
 	uint8_t deliver_status;
 	struct buf rows; /* of the administrator's answers, one a line */
 	struct buf end_text;
@@ -218,6 +222,9 @@ static inline enum err mailbox_put(void *ctx, const struct deliver_put *m, int *
 								 : VIEW_EMPTY };
 
 	assert_true(m->sequence >= b->settled);
+	w->handed++;
+	if (w->mailboxes_wait)
+		return OK;
 	if (w->mailboxes_lie)
 		return deliver_send_durable(b->chan, &(struct deliver_durable){ 1000000 });
 	if (!w->deliver_status) {
@@ -259,8 +266,11 @@ static inline enum err mailbox_checkpoint(void *ctx, const struct deliver_checkp
 {
 	struct world_mailbox *b = ctx;
 
-	say_durable(b);
-	return deliver_send_checkpointed(b->chan, &(struct deliver_checkpointed){ true });
+	b->world->checkpoints++;
+	if (!b->world->checkpoints_fail)
+		say_durable(b);
+	return deliver_send_checkpointed(
+		b->chan, &(struct deliver_checkpointed){ !b->world->checkpoints_fail });
 }
 
 static inline enum err mailbox_settled(void *ctx, const struct deliver_settled *m)
