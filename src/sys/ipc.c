@@ -236,6 +236,12 @@ static enum err packet_send(int fd, struct view bytes, int pass_fd)
 	}
 }
 
+static void forget(struct buf *b)
+{
+	buf_clear(b);
+	buf_trim(b, IPC_KEEP);
+}
+
 /* Close the packet that is being filled, so that order is kept. */
 static enum err open_close(struct ipc_chan *c)
 {
@@ -243,7 +249,7 @@ static enum err open_close(struct ipc_chan *c)
 
 	if (c->open.n > 0)
 		err = packet_push(c, buf_view(&c->open), -1);
-	buf_clear(&c->open);
+	forget(&c->open);
 	return err;
 }
 
@@ -280,7 +286,7 @@ void ipc_chan_flush(struct ipc_chan *c)
 		enum err err = packet_send(c->fd, buf_view(&c->open), -1);
 
 		if (!err) {
-			buf_clear(&c->open);
+			forget(&c->open);
 			return;
 		}
 		if (err != ERR_AGAIN) {
@@ -335,10 +341,11 @@ enum err ipc_chan_send(struct ipc_chan *c, uint16_t type, struct view body, int 
 	num_put32(header + 4, (uint32_t)body.n);
 	buf_add(&c->open, view_of(header, sizeof(header)));
 	buf_add(&c->open, body);
+	forget(&c->scratch);
 	err = buf_err(&c->open);
 	if (!err && fd >= 0) {
 		err = packet_push(c, buf_view(&c->open), fd);
-		buf_clear(&c->open);
+		forget(&c->open);
 	}
 	if (err) {
 		fd_close(&fd);

@@ -15,7 +15,8 @@
 #include "sys/loop.h"
 
 enum {
-	IPC_PACKET_MAX = 16384,
+	IPC_PACKET_MAX = 64 * 1024,
+	IPC_KEEP = 16 * 1024, /* of its memory that a channel keeps behind a large packet */
 	IPC_HEADER = 8, /* u16 type, u16 flags, u32 length of the body */
 	IPC_BODY_MAX = IPC_PACKET_MAX - IPC_HEADER,
 	IPC_QUEUE_MAX = 256, /* packets that wait for a slow peer: ipc_chan_full */
