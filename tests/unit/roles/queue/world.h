@@ -12,10 +12,8 @@
 #ifndef TESTS_QUEUE_WORLD_H
 #define TESTS_QUEUE_WORLD_H
 
-#include "unit.h"
+#include "folder.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -569,9 +567,6 @@ static inline void world_init(struct world *w)
 
 static inline void world_done_all(struct world *w)
 {
-	DIR *d;
-	struct dirent *e;
-
 	if (w->running)
 		world_stop(w);
 	ipc_chan_free(w->smtp);
@@ -589,13 +584,7 @@ static inline void world_done_all(struct world *w)
 	loop_timer_done(&w->timer);
 	loop_free(w->loop);
 	config_done(&w->config);
-	d = fdopendir(w->dir);
-	assert_non_null(d);
-	while ((e = readdir(d)))
-		if (e->d_name[0] != '.')
-			assert_int_equal(unlinkat(w->dir, e->d_name, 0), 0);
-	closedir(d);
-	assert_int_equal(rmdir(w->path), 0);
+	folder_remove(w->dir, w->path);
 	calls_set(NULL);
 }
 
