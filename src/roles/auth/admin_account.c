@@ -178,10 +178,21 @@ static struct set_password *set_new(const struct admin_call *c, struct view addr
 	return s;
 }
 
+/* Nothing was lost for want of memory: an empty buffer would be an empty password. */
+static bool is_complete(const struct set_password *s)
+{
+	return !buf_err(&s->address) && !buf_err(&s->display) && !buf_err(&s->password);
+}
+
 static void set_submit(const struct admin_call *c, struct set_password *s)
 {
 	if (!choose_password(c, s)) {
 		set_free(s);
+		return;
+	}
+	if (!is_complete(s)) {
+		set_free(s);
+		admin_end(c, ERR_NOMEM, "out of memory: nothing was changed");
 		return;
 	}
 	if (pool_submit(c->auth->pool, &s->job, c->auth->config->auth_hash_queue)) {
