@@ -20,7 +20,9 @@
 
 enum {
 	JOURNAL_SLAB = 512 * 1024, /* octets gathered in one aligned piece of memory */
-	JOURNAL_CACHE = 32 * 1024 * 1024, /* written octets that stay in memory for the dispatch */
+	/* Written octets that stay in memory for the dispatch.  What is read back from a disk that is being
+	 * written to makes everybody wait: this is half a second of a flood and more. */
+	JOURNAL_CACHE = 128 * 1024 * 1024,
 	JOURNAL_GROUP_MAX = 4096, /* records in a group */
 	JOURNAL_SEGMENT_MIN = 64 * 1024, /* tests; the option begins at 1 MiB */
 	JOURNAL_FILES_MAX = 9999, /* of four digits */

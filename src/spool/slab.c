@@ -10,7 +10,9 @@
 enum {
 	SLAB_MAX = 4 * 1024 * 1024,
 	SPARES_MAX =
-		8 * 1024 * 1024 /* octets of slabs that are kept for reuse: new memory is slow */
+		8 * 1024 * 1024, /* octets of slabs that are kept for reuse: new memory is slow */
+	CACHE_LARGE =
+		16 * 1024 * 1024, /* octets in slabs from which all are large: they are searched */
 };
 
 static void slab_free(struct journal *j, struct slab *slab)
@@ -86,11 +88,14 @@ static void pad(struct slab *slab)
 }
 
 /* In steps, so that spares of large messages fit others; and the larger the more waits: each slab is a write. */
-static size_t next_size(const struct slab *last, size_t n)
+static size_t next_size(const struct journal *j, size_t n)
 {
+	const struct slab *last = j->slabs_end;
 	size_t size = (n + JOURNAL_SLAB - 1) / JOURNAL_SLAB * JOURNAL_SLAB;
 
-	if (last && last->written < last->used)
+	if (j->slab_bytes >= CACHE_LARGE)
+		size = size_max(size, SLAB_MAX);
+	else if (last && last->written < last->used)
 		size = size_max(size, size_min(2 * last->size, SLAB_MAX));
 	return size;
 }
@@ -104,7 +109,7 @@ enum err slab_room(struct journal *j, size_t n, struct slab **ret, size_t *ret_a
 	    n > slab->size - slab->used) {
 		if (slab && slab->used % SPOOL_BLOCK)
 			pad(slab);
-		slab = slab_alloc(j, next_size(slab, n));
+		slab = slab_alloc(j, next_size(j, n));
 		if (!slab)
 			return ERR_NOMEM;
 		slab->segment = s;

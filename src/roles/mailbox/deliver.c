@@ -138,7 +138,7 @@ static void on_run(void *ctx)
 	if (d->count == 0)
 		return;
 	if (d->count >= FLOOD_MIN || d->mapped >= FLOOD_BYTES_MIN)
-		mailbox_flood(m);
+		mailbox_flood(m, clock_wall_ms() - d->batch[0].received_ms);
 	for (size_t i = 0; i < d->count; i++) {
 		const struct waiting *w = &d->batch[i];
 

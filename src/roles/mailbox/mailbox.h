@@ -21,6 +21,8 @@ enum {
 	CLIENT_QUIET_MS =
 		3000, /* without a command for so long a client does not count as active */
 	FLOOD_OVER_MS = 1000,
+	BEHIND_MS = 400, /* mail that waited longer is not kept waiting for others, */
+	CAUGHT_UP_MS = 200, /* ... until what comes has waited less than this */
 	STOP_FLUSH_MS = 1000, /* time for the last words to leave */
 	DELIVER_BATCH_MAX = 512,
 };
@@ -96,8 +98,9 @@ struct store_config mailbox_store_config(struct mailbox *m);
 enum err mailbox_open(struct mailbox *m, const struct store_keys *keys);
 /* Something happened: the account is in use. */
 void mailbox_touch(struct mailbox *m);
-/* Much mail comes: as long as it does and no client is active, let others run first. */
-void mailbox_flood(struct mailbox *m);
+/* Much mail comes: as long as it does, no client is active and it is not kept waiting for long, let others
+ * run first.  waited_ms: since the oldest of what comes was received. */
+void mailbox_flood(struct mailbox *m, int64_t waited_ms);
 /* A client wants something. */
 void mailbox_client(struct mailbox *m);
 /* Make all durable; logs on failure. */

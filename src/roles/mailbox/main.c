@@ -54,14 +54,18 @@ static void set_background(struct mailbox *m, bool on)
 	role_background(m->role, on);
 }
 
-void mailbox_flood(struct mailbox *m)
+void mailbox_flood(struct mailbox *m, int64_t waited_ms)
 {
 	int64_t now = clock_mono_ms();
 
 	if (m->client_ms && now - m->client_ms < CLIENT_QUIET_MS)
 		return;
 	m->flood_ms = now;
-	set_background(m, true);
+	/* Some other work may take all of the machine; and what the queue must read back costs it more. */
+	if (waited_ms > BEHIND_MS)
+		set_background(m, false);
+	else if (waited_ms < CAUGHT_UP_MS)
+		set_background(m, true);
 	if (!loop_timer_is_set(&m->flood_timer))
 		loop_timer_set(&m->flood_timer, FLOOD_OVER_MS);
 }

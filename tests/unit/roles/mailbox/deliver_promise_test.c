@@ -1,5 +1,6 @@
 /* roles/mailbox/deliver.c: batches, replay, what is durable, and what a channel or a disk that fails leaves. */
 #include "deliver_world.h"
+#include "sys/clock.h"
 
 /* More than one batch holds: the first is stored to make room, and nobody is forgotten. */
 static void test_full_batch(void **state)
@@ -25,10 +26,14 @@ static void test_flood(void **state)
 	put_text(1, "x");
 	spin_told(1);
 	assert_int_equal(w.floods, 0);
+	/* How long the older one has waited is told. */
+	clock_set_wall_ms(1700000000999 + 250);
 	put_text(2, "x");
 	put_text(3, "x");
 	spin_told(3);
+	clock_set_wall_ms(-1);
 	assert_int_equal(w.floods, 1);
+	assert_int_equal(w.waited_ms, 250);
 
 	w.role.config.message_size = 1024 * 1024;
 	m = in_memory(4, 4096, 256 * 1024 - 4096 - 1);

@@ -49,6 +49,7 @@ static struct world {
 	bool closed;
 	bool sync_fails;
 	size_t syncs, floods, touches;
+	int64_t waited_ms; /* of the last flood */
 	const char *event; /* the last that was logged above info */
 } w;
 
@@ -76,9 +77,10 @@ void mailbox_touch(struct mailbox *m)
 	w.touches++;
 }
 
-void mailbox_flood(struct mailbox *m)
+void mailbox_flood(struct mailbox *m, int64_t waited_ms)
 {
 	w.floods++;
+	w.waited_ms = waited_ms;
 }
 
 enum err mailbox_sync(struct mailbox *m)
