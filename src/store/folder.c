@@ -98,8 +98,6 @@ bool folder_has(int dir, const char *name)
 
 enum err folder_bytes_init(struct folder_bytes *b, int fd, uint64_t size)
 {
-	const int needed = F_SEAL_SHRINK | F_SEAL_WRITE;
-	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 	enum err err;
 
@@ -108,7 +106,7 @@ enum err folder_bytes_init(struct folder_bytes *b, int fd, uint64_t size)
 		return ERR_IO;
 	if (size == 0)
 		return OK;
-	if (seals >= 0 && (seals & needed) == needed) {
+	if (fd_is_sealed(fd, F_SEAL_SHRINK | F_SEAL_WRITE)) {
 		b->map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (b->map == MAP_FAILED) {
 			b->map = NULL;

@@ -20,6 +20,18 @@ void fd_close(int *fd)
 	*fd = -1;
 }
 
+bool fd_is_sealed(int fd, int seals)
+{
+	int there = fcntl(fd, F_GET_SEALS);
+
+	return there >= 0 && (there & seals) == seals;
+}
+
+int fd_copy(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 enum err fd_wait(int fd, unsigned events, int ms)
 {
 	struct pollfd p = { .fd = fd };

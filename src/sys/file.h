@@ -11,6 +11,11 @@
 /* For an automatic descriptor: int CLEANUP(fd_close) fd = -1. */
 void fd_close(int *fd);
 
+/* Is fd a file in memory with all of these seals (F_SEAL_*)?  Asked of any other file the kernel only fails. */
+bool fd_is_sealed(int fd, int seals);
+/* A second descriptor of the same file, close-on-exec; owned by caller.  -1 without descriptors. */
+int fd_copy(int fd);
+
 /* Wait until fd is ready for LOOP_READ and/or LOOP_WRITE (sys/loop.h); ERR_TIMEOUT after ms unless ms is -1. */
 MUST_USE enum err fd_wait(int fd, unsigned events, int ms);
 

@@ -257,7 +257,7 @@ static bool is_sealed(const struct deliver_put *m, int fd)
 {
 	struct stat about;
 
-	return (fcntl(fd, F_GET_SEALS) & SEALS) == SEALS && !calls()->fstat(fd, &about) &&
+	return fd_is_sealed(fd, SEALS) && !calls()->fstat(fd, &about) &&
 	       (uint64_t)about.st_size >= m->body_at + m->body_n;
 }
 

@@ -59,7 +59,7 @@ static enum accept_status find_envelope(const struct accept_put *m, int fd, stru
 		*ret = view_head(m->payload, m->envelope_n);
 		return ACCEPT_OK;
 	}
-	if (m->payload.n || (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS || calls()->fstat(fd, &st) ||
+	if (m->payload.n || !fd_is_sealed(fd, SEALS) || calls()->fstat(fd, &st) ||
 	    (uint64_t)st.st_size != n)
 		return ACCEPT_BAD;
 	to = buf_room(room, m->envelope_n);

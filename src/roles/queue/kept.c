@@ -56,7 +56,7 @@ int kept_take(struct queue *q, struct message *m)
 		return -1;
 	/* Members of a list get a copy each; the last one need not. */
 	if (message_rcpt_count(m) > 1)
-		return dup(fd);
+		return fd_copy(fd);
 	unlink_kept(q, m);
 	m->fd = -1;
 	return fd;

@@ -102,5 +102,5 @@ int open_body_fd(struct queue *q)
 
 	if (o->fd < 0)
 		o->fd = open_sealed(o->body, VIEW_EMPTY);
-	return o->fd < 0 ? -1 : dup(o->fd);
+	return o->fd < 0 ? -1 : fd_copy(o->fd);
 }

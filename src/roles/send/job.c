@@ -125,14 +125,11 @@ void job_free(struct job *j)
 
 enum err job_body_open(struct job *j, struct view *ret)
 {
-	int seals;
-
 	if (j->fd < 0) {
 		*ret = view_from(buf_view(&j->text), j->envelope_n);
 		return OK;
 	}
-	seals = fcntl(j->fd, F_GET_SEALS);
-	if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_WRITE)) != (F_SEAL_SHRINK | F_SEAL_WRITE))
+	if (!fd_is_sealed(j->fd, F_SEAL_SHRINK | F_SEAL_WRITE))
 		return ERR_CORRUPT;
 	if (lseek(j->fd, 0, SEEK_END) != (off_t)(j->envelope_n + j->body_n))
 		return ERR_CORRUPT;

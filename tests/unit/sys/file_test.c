@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "sys/calls.h"
@@ -135,6 +136,31 @@ static void random_numbers_differ(void **state)
 	assert_int_not_equal(random_u64(), random_u64());
 }
 
+static void test_sealed(void **state)
+{
+	int memory = memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int plain = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int copy;
+
+	assert_true(memory >= 0 && plain >= 0);
+	assert_false(fd_is_sealed(memory, F_SEAL_WRITE));
+	assert_int_equal(fcntl(memory, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	assert_true(fd_is_sealed(memory, F_SEAL_WRITE));
+	assert_false(fd_is_sealed(memory, F_SEAL_WRITE | F_SEAL_SHRINK));
+	assert_int_equal(fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL), 0);
+	assert_true(fd_is_sealed(memory, F_SEAL_WRITE | F_SEAL_SHRINK));
+	copy = fd_copy(memory);
+	assert_true(fd_is_sealed(copy, F_SEAL_WRITE | F_SEAL_SHRINK));
+	assert_true(fcntl(copy, F_GETFD) & FD_CLOEXEC);
+	/* What knows no seals has none, rather than all. */
+	assert_false(fd_is_sealed(plain, F_SEAL_WRITE));
+	assert_false(fd_is_sealed(-1, F_SEAL_WRITE));
+	assert_int_equal(fd_copy(-1), -1);
+	fd_close(&memory);
+	fd_close(&plain);
+	fd_close(&copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +169,7 @@ int main(void)
 						finish),
 		cmocka_unit_test_setup_teardown(reading_has_a_maximum, start, finish),
 		cmocka_unit_test_setup_teardown(links_are_not_followed, start, finish),
+		cmocka_unit_test(test_sealed),
 		cmocka_unit_test(random_numbers_differ),
 	};
 

@@ -149,6 +149,20 @@ static void test_unsealed(void **state)
 	assert_int_equal(w.told_n, 0);
 }
 
+/* A plain file can be changed and cut while it is read. */
+static void test_not_in_memory(void **state)
+{
+	struct deliver_put m = in_memory(1, 0, 10);
+	int fd = openat(w.account.dir, "plain", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "0123456789", 10), 10);
+	put(&m, fd);
+	spin_closed();
+	assert_string_equal(w.event, "mailbox.protocol");
+	assert_int_equal(stored_count("INBOX"), 0);
+}
+
 /* A descriptor must hold all that was promised. */
 static void test_short_memory(void **state)
 {
@@ -216,14 +230,9 @@ static void test_size(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_payload),
-		TEST(test_null_sender),
-		TEST(test_sender_with_line),
-		TEST(test_folder),
-		TEST(test_memory),
-		TEST(test_unsealed),
-		TEST(test_short_memory),
-		TEST(test_payload_disagrees),
+		TEST(test_payload),	  TEST(test_null_sender),  TEST(test_sender_with_line),
+		TEST(test_folder),	  TEST(test_memory),	   TEST(test_unsealed),
+		TEST(test_not_in_memory), TEST(test_short_memory), TEST(test_payload_disagrees),
 		TEST(test_size),
 	};
 

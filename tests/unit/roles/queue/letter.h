@@ -16,6 +16,7 @@ struct letter {
 	struct view body;
 	bool by_descriptor;
 	bool unsealed;
+	bool plain; /* a file on the disk */
 	uint64_t lie; /* added to body_n */
 };
 
@@ -46,7 +47,10 @@ static inline uint32_t post(struct world *w, const struct letter *l)
 	put.body_n = body.n + l->lie;
 	buf_add(&text, body);
 	assert_int_equal(buf_err(&text), OK);
-	if (l->by_descriptor && l->unsealed) {
+	if (l->by_descriptor && l->plain) {
+		fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		assert_int_equal(file_write(fd, buf_view(&text)), OK);
+	} else if (l->by_descriptor && l->unsealed) {
 		fd = memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		assert_int_equal(file_write(fd, buf_view(&text)), OK);
 	} else if (l->by_descriptor) {
