@@ -67,7 +67,7 @@ static void want(struct stream *s)
 
 	if (s->ended)
 		return;
-	if (!s->paused && !s->closing && !in_full && stream_out_waiting(s) <= s->out_high)
+	if (!s->pause_told && !s->closing && !in_full && stream_out_waiting(s) <= s->out_high)
 		events |= LOOP_READ;
 	if (stream_out_waiting(s) > 0)
 		events |= LOOP_WRITE;
@@ -178,10 +178,13 @@ static void on_ready(void *ctx, unsigned events)
 	/* input may call stream_done: nothing of s is used after it. */
 	if (events & LOOP_WRITE)
 		loop_defer_add(&s->flush);
-	if (events & LOOP_READ) {
-		loop_defer_add(&s->flush);
+	if (!(events & LOOP_READ))
+		return;
+	loop_defer_add(&s->flush);
+	if (s->paused)
+		s->pause_told = true;
+	else
 		read_some(s);
-	}
 }
 
 void stream_write(struct stream *s, struct view bytes)
@@ -208,14 +211,13 @@ void stream_consume(struct stream *s, size_t n)
 void stream_pause(struct stream *s)
 {
 	s->paused = true;
-	want(s);
 }
 
 void stream_resume(struct stream *s)
 {
 	if (s->ended)
 		return;
-	s->paused = false;
+	s->paused = s->pause_told = false;
 	/* Input takes bytes: look at the end of the turn whether there is room to read again. */
 	loop_defer_add(&s->flush);
 	if (s->in.n > 0)

@@ -33,6 +33,7 @@ struct stream {
 	size_t out_sent;
 	size_t out_high;
 	bool paused; /* by the owner */
+	bool pause_told; /* ... and the loop need not tell of input any more */
 	bool reading_much; /* the last read was a full one */
 	bool closing; /* close once the output has left */
 	bool ended;
@@ -57,7 +58,10 @@ void stream_flush(struct stream *s);
 /* Take the first n bytes of s->in outside the input callback: reading goes on if it had stopped for
  * want of room.  (Inside the callback buf_consume is enough.) */
 void stream_consume(struct stream *s, size_t n);
-/* Stop and go on reading; resume also calls input at once for bytes that wait: call it last. */
+/*
+ * Stop and go on reading; resume also calls input at once for bytes that wait: call it last.  What the peer
+ * sends meanwhile, its end too, stays in the kernel.  A pause in which nothing comes costs no call.
+ */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 /* End of our side once the output has left; closed(ERR_EOF) is called then. */

@@ -22,7 +22,7 @@ import subprocess
 
 ROOT = pathlib.Path(os.environ.get("POSTHOLD_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 BUILD = pathlib.Path(os.environ.get("POSTHOLD_BUILD", ROOT / "build"))
-PACKET_MAX = 16384
+PACKET_MAX = 65536
 HEADER = struct.Struct("<HHI")
 FLAG_FD = 1
 LIFECYCLE_FD = 3

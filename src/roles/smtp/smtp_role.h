@@ -26,7 +26,8 @@ enum {
 	CONN_IN_KEEP = 16 * 1024, /* of their memory between messages */
 	CONN_OUT_MAX = 128 * 1024, /* octets written and not yet sent */
 	CONN_HANDSHAKE_MS = 60 * 1000, /* front answers a STARTTLS in this time */
-	MESSAGE_INLINE_MAX = ACCEPT_PUT_PAYLOAD_MAX, /* envelope and body in the packet, else by descriptor */
+	MESSAGE_INLINE_MAX =
+		ACCEPT_PUT_PAYLOAD_MAX, /* envelope and body in the packet, else by descriptor */
 	MESSAGE_CHUNK = 64 * 1024, /* octets gathered before they go to the descriptor */
 	MESSAGE_ENVELOPE_MAX = 1 << 20,
 	MESSAGE_NOTICE_TAG = 0, /* of a message that no connection waits for */

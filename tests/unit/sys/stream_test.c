@@ -101,6 +101,61 @@ static void bytes_go_both_ways(void **state)
 	side_end(&s);
 }
 
+static void a_pause_leaves_all_in_the_kernel(void **state)
+{
+	struct side s;
+	char back[8];
+
+	side_start(&s, 100, 100);
+	stream_pause(&s.stream);
+	side_run(&s, 5);
+	assert_int_equal(write(s.peer, "late", 4), 4);
+	assert_int_equal(shutdown(s.peer, SHUT_WR), 0);
+	side_run(&s, 5);
+	assert_int_equal(s.inputs, 0);
+	assert_int_equal(s.closes, 0);
+	/* The loop sleeps meanwhile, and what is written leaves. */
+	assert_int_equal(s.stream.io.wanted, 0);
+	stream_write(&s.stream, VIEW("answer"));
+	side_run(&s, 5);
+	assert_int_equal(recv(s.peer, back, sizeof(back), MSG_DONTWAIT), 6);
+	assert_int_equal(s.closes, 0);
+	stream_resume(&s.stream);
+	side_run(&s, 5);
+	assert_view(buf_view(&s.got), "late");
+	if (!s.closes)
+		side_run(&s, 5);
+	assert_int_equal(s.closes, 1);
+	assert_int_equal(s.why, ERR_EOF);
+	side_end(&s);
+}
+
+/* Nothing comes: the loop is not told of the pause at all. */
+static void a_short_pause(void **state)
+{
+	struct side s;
+
+	side_start(&s, 100, 100);
+	stream_pause(&s.stream);
+	stream_write(&s.stream, VIEW("x"));
+	side_run(&s, 5);
+	assert_int_equal(s.stream.io.wanted, LOOP_READ);
+	stream_resume(&s.stream);
+	assert_int_equal(write(s.peer, "now", 3), 3);
+	side_run(&s, 5);
+	assert_view(buf_view(&s.got), "now");
+	stream_pause(&s.stream);
+	assert_int_equal(write(s.peer, "!", 1), 1);
+	side_run(&s, 5);
+	stream_pause(&s.stream); /* once more is the same */
+	side_run(&s, 5);
+	assert_int_equal(s.inputs, 1);
+	stream_resume(&s.stream);
+	side_run(&s, 5);
+	assert_view(buf_view(&s.got), "now!");
+	side_end(&s);
+}
+
 static void a_full_input_stops_reading_until_resumed(void **state)
 {
 	struct side s;
@@ -179,6 +234,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_go_both_ways),
+		cmocka_unit_test(a_pause_leaves_all_in_the_kernel),
+		cmocka_unit_test(a_short_pause),
 		cmocka_unit_test(a_full_input_stops_reading_until_resumed),
 		cmocka_unit_test(output_past_its_cap_ends_the_stream),
 		cmocka_unit_test(a_peer_that_does_not_read_is_not_read),

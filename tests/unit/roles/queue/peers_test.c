@@ -240,7 +240,6 @@ static void test_mailbox_unasked(void **state)
 	assert_int_equal(deliver_send_done(w.mailboxes[1].chan, &done), OK);
 	spin(&w, 20);
 	assert_int_equal(w.queue.messages.n, 1);
-	/* The right sequence, another recipient. */
 	w.mailboxes_wait = false;
 	world_restart(&w);
 	SPIN_UNTIL(&w, w.stored_n == 1 && w.queue.messages.n == 0);
